@@ -1,0 +1,39 @@
+"""`python -m bnet`, and the `bnet` command."""
+
+import os
+import sys
+import time
+
+
+def main() -> None:
+    """Run the command line."""
+    _open_missing()
+    words = sys.argv[1:]
+    if len(words) == 3 and words[:2] == ["sync", "--delay"] and words[2].isdigit():
+        # As in cron's entries: each server waits a little of its own, so that they do not come all at once.
+        time.sleep(int(words[2]))
+        words = sys.argv[1:] = ["sync"]
+    if words == ["sync"]:
+        from bnet.idle import nothing_to_do
+
+        if nothing_to_do(os.environ):
+            return
+    from bnet.cli.errors import guarded
+
+    guarded()
+
+
+def _open_missing() -> None:
+    """Let the standard streams be something, where the caller closed them (`bnet sync >&-`).
+
+    A lock or a pipe that got one of their numbers would be mistaken for a terminal by what is started later.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+if __name__ == "__main__":
+    main()

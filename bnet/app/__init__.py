@@ -1,0 +1,1 @@
+"""The use cases: what bnet does, in terms of the ports."""

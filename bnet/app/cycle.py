@@ -1,0 +1,269 @@
+"""One sync of one server: look, collect, observe, decide, push once, act on what landed."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+
+import msgspec
+from msgspec.structs import replace
+
+from bnet.app.decide import Here, decide, readable_commands
+from bnet.app.intent import intent_of
+from bnet.app.ledger import Landed, Ledger
+from bnet.app.lookup import Lookup
+from bnet.app.outgoing import Outgoing, was_reported
+from bnet.app.standing import Telemetry, alone_after, check_registration, registration
+from bnet.app.telemetry import artifact_path
+from bnet.app.watch import watch, watched
+from bnet.model.job import Artifact, Job
+from bnet.model.run import Intent, RunFact
+from bnet.model.server import Identity
+from bnet.model.state import State
+from bnet.ports import Clock, Notes, Runs
+from bnet.rules.clocks import trusted
+from bnet.rules.leases import GRACE_SHARE, HOLDER_SHARE, Observed, lapsed
+from bnet.rules.pace import wait_for_turn
+from bnet.rules.specs import Facts
+from bnet.rules.transaction import Transaction
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sync did, for the log and for an agent's decisions."""
+
+    commit: str | None
+    beat: bool
+    subject: str
+    started: int
+    wait_s: float
+    held: int
+    waiting: int
+    draining: bool
+
+
+class Node:
+    """A server, as far as it takes part in the network."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        ledger: Ledger,
+        runs: Runs,
+        notes: Notes,
+        clock: Clock,
+        lookup: Lookup,
+        digest: Callable[[bytes], str],
+        workspaces: PurePath,
+    ) -> None:
+        """Keep the parts.
+
+        Args:
+            identity: who this server is.
+            ledger: its hold of the ledger.
+            runs: the runs on this machine.
+            notes: what it writes down between two syncs.
+            clock: its clock.
+            lookup: finds what commands refer to and the snapshot does not hold.
+            digest: of an artifact's content, in hex.
+            workspaces: where run directories are, for sandboxes.
+        """
+        self.identity = identity
+        self.ledger = ledger
+        self.runs = runs
+        self.notes = notes
+        self.clock = clock
+        self.lookup = lookup
+        self.digest = digest
+        self.workspaces = workspaces
+        self._run_ids: dict[tuple[int, int], str] = {}
+        self._wait_s = 0.0
+        self._telemetry = Telemetry(identity, ledger.hub, notes, clock)
+        self._outgoing = Outgoing(ledger, runs, notes, clock)
+
+    def cycle(self, *, most: int | None = None, claim: bool = True) -> Report:
+        """Do one sync.
+
+        Args:
+            most: how many jobs may be claimed at most.
+            claim: whether any may.
+
+        Raises:
+            HubUnreachable: nothing was decided; what runs goes on, what ended waits.
+            Taken: this server was replaced, removed or cloned; nothing was touched.
+            BnetError: what `Ledger.refresh` and `Ledger.transact` raise.
+        """
+        look = self.ledger.refresh()
+        state, me = self.ledger.state, self.identity
+        check_registration(me, state.servers)
+        sent = self._telemetry.sent(look, alone_after(state))
+        facts = {fact.intent.run: fact for fact in self.runs.collect()}
+        leases = watched(self.ledger, facts)
+        observed = watch(self.notes.observed(), look, me.name, leases, self.ledger, self.clock)
+        landed, wait_s = None, wait_for_turn(state.settings, len(state.servers), observed, facts.values())
+        self._wait_s = wait_s
+        if not wait_s:
+            here = self._here(facts, observed, most if claim else 0)
+            landed = self.ledger.transact(
+                lambda tx: decide(tx, self._told(here, tx.state)),
+                beat_for=lambda tx: self._outgoing.beat(tx, here, sent, observed),
+                prepare=self._intend,
+            )
+        self.notes.keep_observed(observed if landed is None else self._outgoing.note(landed, observed))
+        started = self._act(facts, landed)
+        return self._report(landed, started, wait_s)
+
+    # -- what is so
+
+    def _here(self, facts: Mapping[str, RunFact], observed: Observed, most: int | None) -> Here:
+        ended = [fact for fact in facts.values() if fact.phase == "ended"]
+        return Here(
+            me=registration(self.identity, self.clock.now()),
+            runs=facts,
+            artifacts={fact.intent.run: self._artifacts(fact) for fact in ended},
+            lapsed=frozenset(lapsed(observed, watched(self.ledger, facts))),
+            facts=Facts(),
+            trust_clock=trusted(observed.skews, observed.looked_at),
+            most=most,
+            run_of=self._run_of,
+        )
+
+    def _told(self, here: Here, state: State) -> Here:
+        """Add what the commands of a snapshot need to be looked up: each try may find others in the inbox."""
+        commands = readable_commands(state.inbox)
+        return replace(here, facts=self.lookup(state, commands)) if commands else here
+
+    def _artifacts(self, fact: RunFact) -> tuple[Artifact, ...]:
+        assert fact.exit is not None
+        contents = self.runs.artifacts(fact.key)
+        return tuple(
+            Artifact(
+                path=each.path,
+                size=each.size,
+                mode=each.mode,
+                blake3=self.digest(contents[each.path]),
+                place=f"telemetry:{self.identity.name}:{artifact_path(fact.key, each.path)}",
+            )
+            for each in fact.exit.artifacts
+            if each.path in contents
+        )
+
+    def _run_of(self, number: int, attempt: int) -> str:
+        key = (number, attempt)
+        if key not in self._run_ids:
+            self._run_ids[key] = str(uuid.UUID(int=self.ledger.chance.getrandbits(128), version=4))
+        return self._run_ids[key]
+
+    # -- what is said
+
+    def snapshots_named(self) -> set[str]:
+        """Return the snapshots of working trees that open jobs will run in."""
+        sources = (job.spec.source for job in self.ledger.state.jobs.values() if job.result is None)
+        return {source.snapshot for source in sources if source is not None and source.snapshot is not None}
+
+    def idle_for(self) -> float | None:
+        """Return for how many seconds nothing is due here as long as the hub does not move; None if something is.
+
+        That needs a network at rest: what is open has leases to watch, times to keep, or our own work in it.
+        """
+        state, observed = self.ledger.state, self.notes.observed()
+        finished = [job.result.finished_at for job in state.jobs.values() if job.result is not None]
+        busy = state.inbox or state.restore or self._wait_s or self.runs.collect()
+        if busy or len(finished) < len(state.jobs):
+            return None
+        if observed.beat_at is None or observed.boot_id != self.clock.boot_id():
+            return None
+        beat = observed.beat_at + state.settings.intervals.idle_heartbeat - self.clock.boot()
+        oldest = min(finished, default=self.clock.now())
+        archive = state.settings.retention.finished - (self.clock.now() - oldest).total_seconds()
+        return max(0.0, min(beat, archive))
+
+    def _intend(self, tx: Transaction) -> None:
+        intents = [
+            intent_of(job, self.identity.hub, str(self.workspaces / _key(job) / "workspace"))
+            for job in _claimed(tx)
+        ]
+        self.runs.intend(intents)
+        for intent in intents:
+            self._renew(intent, self.clock.boot())
+
+    # -- what is done
+
+    def _act(self, facts: Mapping[str, RunFact], landed: Landed | None) -> int:
+        """Do what follows from the ledger as it is now, whatever was wished."""
+        beaten = None if landed is None else landed.beat_since
+        jobs = self.ledger.state.jobs
+        # A run is done with once the hub has its end and its whole log, which may land in different pushes.
+        delivered = {key for key, log in self.notes.sent().runs.items() if log.complete}
+        claimed = [] if landed is None or landed.commit is None else _claimed(landed.tx)
+        # Where a killed sync has left an intent for a claim that never landed, its directory is by now that
+        # of the new claim: what was found there may not be done to it.
+        taken_over = {_key(job) for job in claimed}
+        for fact in [fact for fact in facts.values() if fact.key not in taken_over]:
+            job = jobs.get(fact.intent.job)
+            held = job is not None and job.claim is not None and job.claim.run == fact.intent.run
+            if held and beaten is not None:
+                self._renew(fact.intent, beaten)
+            if fact.phase in ("intended", "alive"):
+                self._act_on(fact, job, held)
+            elif not held and fact.key in delivered:
+                self.runs.settle(fact.key, "reported" if was_reported(job, fact) else "superseded")
+        if landed is None or landed.commit is None:
+            return 0
+        self._run_ids.clear()
+        return sum(self._start(_key(job), job.claim.run) for job in claimed if job.claim)
+
+    def _act_on(self, fact: RunFact, job: Job | None, held: bool) -> None:
+        if fact.phase == "intended":
+            if held:
+                self._start(fact.key, fact.intent.run)
+            else:
+                self.runs.forget(fact.key)
+        elif fact.phase == "alive":
+            cancel = None if job is None else job.wanted.cancel
+            if cancel is not None:
+                self.runs.stop(fact.key, "cancel", cancel.reason)
+            elif not held and fact.intent.on_lost_lease == "stop":
+                self.runs.stop(fact.key, "lease", "the claim is not held any more")
+
+    def _start(self, key: str, run: str) -> bool:
+        """Start a run, unless the answer to its claim came too late to begin on the strength of it."""
+        if not self.runs.holds(key):
+            return False
+        self.runs.start(key, run)
+        return True
+
+    def _renew(self, intent: Intent, since: float) -> None:
+        """Extend a lease from before a push that was accepted; one of a `stop` job that ran out stays so."""
+        self.runs.renew(
+            f"{intent.job}.{intent.attempt}",
+            since + intent.ttl_s * HOLDER_SHARE,
+            intent.ttl_s * GRACE_SHARE,
+            revive=intent.on_lost_lease == "finish",
+        )
+
+    def _report(self, landed: Landed | None, started: int, wait_s: float) -> Report:
+        state = self.ledger.state
+        me = state.servers.get(self.identity.name)
+        held = sum(
+            job.claim is not None and job.result is None and job.claim.server == self.identity.name
+            for job in state.jobs.values()
+        )
+        said = landed is not None and landed.commit is not None
+        return Report(
+            commit=landed.commit if landed is not None else None,
+            beat=landed is not None and landed.beat_since is not None,
+            subject=landed.tx.message(self.identity.name, "").partition("\n")[0] if said and landed else "",
+            started=started,
+            wait_s=wait_s,
+            held=held,
+            waiting=sum(job.state == "pending" for job in state.jobs.values()),
+            draining=me is not None and me.wanted == "draining",
+        )
+
+
+def _key(job: Job) -> str:
+    assert job.claim is not None
+    return f"{job.number}.{job.claim.attempt}"
+
+
+def _claimed(tx: Transaction) -> list[Job]:
+    return [job for change in tx.changes if change.verb == "claim" for job in change.jobs]

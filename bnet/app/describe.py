@@ -1,0 +1,137 @@
+"""Jobs, servers and the network as plain objects: what `--json` prints, with the names of docs/format.md."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from bnet.model.job import Job
+from bnet.model.server import Server
+from bnet.model.state import State
+from bnet.rules.waiting import (
+    Condition,
+    server_conditions,
+    shared_conditions,
+    usage,
+    waiting_for,
+)
+
+
+def describe_job(job: Job, state: State, now: datetime) -> dict[str, Any]:
+    """Return a job as one flat object."""
+    spec, claim, result = job.spec, job.claim, job.result
+    last = job.attempts[-1] if job.attempts else None
+    waits = None
+    if job.state == "pending":
+        waits = waiting_for(job, state.jobs, state.servers, usage(state.jobs.values()), state.settings, now)
+    return {
+        "number": job.number,
+        "name": spec.name,
+        "queue": spec.queue,
+        "state": job.state,
+        "result": result.result if result else None,
+        "reason": result.reason if result else None,
+        "message": result.message if result else None,
+        "waiting_for": waits,
+        "server": claim.server if claim else result.server if result else None,
+        "attempt": claim.attempt if claim else len(job.attempts),
+        "run": claim.run if claim else result.run if result else None,
+        "token": claim.token if claim else last.token if last else None,
+        "priority": job.priority,
+        "labels": spec.labels,
+        "exit_code": result.exit_code if result else None,
+        "submitted_by": spec.submitted_by,
+        "submitted_at": _time(spec.submitted_at),
+        "started_at": _time(claim.claimed_at if claim else result.started_at if result else None),
+        "finished_at": _time(result.finished_at if result else None),
+        "seconds": result.seconds if result else None,
+        "artifacts": [msgspec.to_builtins(each) for each in result.artifacts] if result else [],
+    }
+
+
+def describe_fully(job: Job, state: State, now: datetime) -> dict[str, Any]:
+    """Return a job with what was asked and how each attempt ended."""
+    return describe_job(job, state, now) | {
+        "spec": msgspec.to_builtins(job.spec),
+        "wanted": msgspec.to_builtins(job.wanted),
+        "attempts": [msgspec.to_builtins(each) for each in job.attempts],
+    }
+
+
+def describe_server(server: Server, state: State) -> dict[str, Any]:
+    """Return a server's registration, and what it holds."""
+    held = [
+        job.number
+        for job in state.jobs.values()
+        if job.claim is not None and job.result is None and job.claim.server == server.name
+    ]
+    return {
+        "name": server.name,
+        "instance": server.instance,
+        "wanted": server.wanted,
+        "why": server.why,
+        "by": server.by,
+        "slots": server.slots,
+        "labels": server.labels,
+        "accept": msgspec.to_builtins(server.accept),
+        "formats": server.formats,
+        "version": server.version,
+        "joined_at": _time(server.joined_at),
+        "jobs": held,
+    }
+
+
+def describe_network(state: State, hub: str) -> dict[str, Any]:
+    """Return the whole network at a glance."""
+    counts = {"pending": 0, "running": 0, "finished": 0}
+    for job in state.jobs.values():
+        counts[job.state] += 1
+    return {
+        "hub": hub,
+        "name": state.settings.name,
+        "format": state.head.format,
+        "epoch": state.head.epoch,
+        "seq": state.head.seq,
+        "servers": [describe_server(each, state) for each in by_name(state.servers)],
+        "jobs": counts,
+        "locks": locks(state),
+        "problems": [msgspec.to_builtins(each) for each in state.problems],
+    }
+
+
+def locks(state: State) -> list[dict[str, Any]]:
+    """Return the named locks that running jobs hold, each with who waits for it."""
+    held: dict[str, dict[str, Any]] = {}
+    for job in state.jobs.values():
+        if job.claim is not None and job.result is None:
+            for name in job.spec.locks:
+                held[name] = {
+                    "name": name,
+                    "job": job.number,
+                    "server": job.claim.server,
+                    "token": job.claim.token,
+                }
+    for name, lock in held.items():
+        lock["waiters"] = [
+            job.number for job in state.jobs.values() if job.state == "pending" and name in job.spec.locks
+        ]
+    return [held[name] for name in sorted(held)]
+
+
+def conditions(
+    job: Job, state: State, now: datetime
+) -> tuple[list[Condition], Mapping[str, list[Condition]]]:
+    """Return why a pending job does not run: the conditions everywhere, and those of each server."""
+    taken = usage(state.jobs.values())
+    shared = shared_conditions(job, state.jobs, taken, state.settings, now)
+    return shared, {each.name: server_conditions(job, each, taken) for each in by_name(state.servers)}
+
+
+def by_name(servers: Mapping[str, Server]) -> list[Server]:
+    """Return servers in the order of their names."""
+    return [servers[name] for name in sorted(servers)]
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

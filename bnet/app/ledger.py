@@ -1,0 +1,421 @@
+"""The ledger: a snapshot to decide on, and transactions by compare-and-swap."""
+
+import random
+import re
+import uuid
+from collections.abc import Callable
+
+import msgspec
+from msgspec.structs import replace
+
+from bnet.codec import layout
+from bnet.codec.documents import Unreadable, decode
+from bnet.codec.frozen import freeze, thaw
+from bnet.codec.view import Changes, File, View, advance, overlay, state_of
+from bnet.errors import AnswerNo, BnetError, Damaged, HubUnreachable, RefusedByPolicy
+from bnet.model.hub import FORMAT, Head, Settings
+from bnet.model.state import State
+from bnet.ports import Clock, Commit, Hub, Look, Stamp, Update
+from bnet.rules.transaction import Transaction
+
+TRIES = 12
+FIRST_PAUSE = 0.1  # seconds; doubled with each try, and drawn from nothing to all of it (full jitter)
+LONGEST_PAUSE = 5.0
+PATIENT_TRIES = 3  # with a look before the push; after that it goes out, and the beat with it
+STALE = 2  # so many times the time that a look takes: after that, another one comes before a push
+REFUSALS = 2  # so many refused pushes without anyone else's move, and it is the hub that does not want it
+
+_REFUSING = re.compile(
+    r"reject|denied|declined|not allowed|forbidden|40[13]|protect|read-only", re.IGNORECASE
+)
+
+Decide = Callable[[Transaction], None]
+
+
+class Diverged(AnswerNo):
+    """The hub's ledger is not a continuation of the one that this machine knows."""
+
+
+class TooNew(BnetError):
+    """The hub's format is newer than this bnet."""
+
+
+class NoLedger(BnetError):
+    """The repository holds no ledger."""
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """A telemetry commit of a server that goes out with whatever push comes next."""
+
+    server: str
+    update: Update
+
+
+class Landed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a transaction.
+
+    Attributes:
+        tx: the decision that landed, or that had nothing to say.
+        commit: its commit; None where there was nothing to say.
+        since: boot-clock seconds before the push that brought it; new claims count from there.
+        beat_since: likewise for the telemetry commit; None if that did not land.
+        tries: how often it was decided.
+    """
+
+    tx: Transaction
+    commit: str | None
+    since: float
+    beat_since: float | None
+    tries: int
+
+
+class Ledger:
+    """One machine's hold of the ledger."""
+
+    def __init__(self, hub: Hub, clock: Clock, actor: str, chance: random.Random) -> None:
+        """Keep the ports, the name that commits are made under, and where the jitter comes from."""
+        self.hub = hub
+        self.clock = clock
+        self.actor = actor
+        self.chance = chance
+        self.landed = 0
+        self.conflicts = 0
+        self.pushes = 0
+        self._looked_at = 0.0
+        self._look_cost = 0.0
+        self.moved = 0  # files that changed since the snapshot was thawed
+        self._adopting = False
+        self._base = View()
+        self._base_commit: str | None = None
+        self._stamp: Stamp | None = None
+        self.view = View()
+        self.state = State(
+            tip="",
+            head=Head(format=FORMAT, hub=""),
+            settings=Settings(),
+            servers={},
+            jobs={},
+            keys={},
+            inbox=(),
+            rejected={},
+            archive=frozenset(),
+            problems=(),
+            restore={},
+        )
+
+    def refresh(self, look: Look | None = None) -> Look:
+        """Bring the snapshot up to the hub.
+
+        Args:
+            look: a look just taken; without it, one is taken.
+
+        Raises:
+            HubUnreachable: no answer; the snapshot stays as it was.
+            Diverged, TooNew, NoLedger: the snapshot stays as it was, and no transaction is possible.
+        """
+        with self.hub.exclusive():
+            try:
+                look = self._refresh(look or self._look())
+            except Damaged:
+                self._begin_anew()
+                look = self._refresh(look or self._look())
+            prefix = self.state.settings.telemetry_prefix
+            if prefix != self.hub.telemetry_prefix:
+                self.hub.telemetry_prefix = prefix
+                look = self.hub.look()
+        return look
+
+    def _begin_anew(self) -> None:
+        """Forget a damaged mirror and the snapshot, which can both be had again.
+
+        Call it once for each thing that is tried, in case it is the disk that fails.
+        """
+        self.hub.remake()
+        self._base, self._base_commit = View(), None
+        self.state = replace(self.state, tip="")
+
+    def _refresh(self, look: Look) -> Look:
+        if look.ledger and look.ledger == self.state.tip:
+            return look
+        known = self.hub.known()
+        tip = look.ledger
+        if tip and tip != known:
+            self.hub.fetch(tip)
+        if known and tip != known and not self.hub.contains(tip, known):
+            tip = self._grown(known, tip)
+        if not tip:
+            raise NoLedger("the hub has no ledger yet", hint="make one with `bnet init`")
+        self._load(tip)
+        if tip != known and not self._adopting:
+            self.hub.accept(tip)
+        return replace(look, ledger=tip)
+
+    def _grown(self, known: str, tip: str) -> str:
+        """Answer a hub whose tip is no continuation of what we know.
+
+        One that was restored from a backup is an ancestor: what it lacks is given back. One that went another
+        way freezes us, unless a person has adopted that way: then its epoch is greater than ours.
+        """
+        if not tip or self.hub.contains(known, tip):
+            self.hub.push([Update(self.hub.ledger_ref, tip, known)])
+            if self.hub.look().ledger != known:
+                raise HubUnreachable(
+                    "the hub lost part of its ledger and did not take it back; it is tried again"
+                )
+            return known
+        ours = self._head_at(known)
+        if self._adopting or self._head_at(tip).epoch > ours.epoch:
+            return tip
+        raise Diverged(
+            f"the hub's ledger has diverged from the one known here ({tip[:10]} does not contain {known[:10]}); "
+            "jobs go on, nothing new is decided",
+            hint="look at both histories, then let `bnet hub adopt` take the hub's as the ledger",
+        )
+
+    def load(self, tip: str) -> None:
+        """Show the ledger as a commit of the private copy has it, whatever the hub has; nothing is accepted.
+
+        Raises:
+            TooNew, NoLedger: the snapshot stays as it was.
+        """
+        with self.hub.exclusive():
+            self._load(tip)
+
+    def adopt(self, decide: Decide) -> Landed:
+        """Make a transaction on the hub's ledger although it has diverged; from then on it is ours.
+
+        Args:
+            decide: starts a new epoch, by which other machines know that a person has agreed.
+
+        Raises:
+            BnetError: what `refresh` and `transact` raise; nothing was accepted.
+        """
+        self._adopting = True
+        try:
+            self.refresh()
+            return self.transact(decide)
+        finally:
+            self._adopting = False
+
+    def _head_at(self, tip: str) -> Head:
+        found = self.hub.read(tip, [layout.HEAD]).get(layout.HEAD)
+        try:
+            return Head(format=0, hub="") if found is None else decode(Head, found)
+        except Unreadable:
+            return Head(format=0, hub="")
+
+    def _load(self, tip: str) -> None:
+        stamp = self.hub.newest_transaction(tip)
+        if stamp is None:
+            raise NoLedger("the branch holds no ledger: it has no transaction in its history")
+        changes = self.hub.changes(self._base_commit, stamp.commit)
+        self._check_format(changes, self._base)
+        self.moved += len(changes)
+        base = advance(self._base, self._sourced(stamp.commit, changes), self._older(stamp.commit))
+        view = base
+        if tip != stamp.commit:
+            by_hand = self._sourced(tip, self.hub.changes(stamp.commit, tip))
+            machines = [path for path in by_hand if layout.is_machine(path)]
+            broken_by = {path: self.hub.origin(tip, path)[0] for path in machines}
+            view = overlay(base, by_hand, self._older(tip), self.hub.read(stamp.commit, machines), broken_by)
+        self._base, self._base_commit, self._stamp = base, stamp.commit, stamp
+        self._show(view, tip)
+
+    @property
+    def size(self) -> int:
+        """How many documents the snapshot holds."""
+        return len(self._base.files)
+
+    @property
+    def stamp(self) -> Stamp | None:
+        """The newest transaction that the snapshot has."""
+        return self._stamp
+
+    def _show(self, view: View, tip: str) -> None:
+        assert self._stamp is not None
+        self.view = view
+        self.state = state_of(view, tip, self._stamp.seq, self._stamp.next_job)
+
+    def _sourced(self, tip: str, changes: Changes) -> Changes:
+        """Say of what people write which commit and author it is from; nobody asks that of machines."""
+        told: dict[str, File | None] = {}
+        for path, file in changes.items():
+            asked = path.startswith(layout.INBOX) or path == layout.SETTINGS
+            if file is not None and (asked or file.note):
+                commit, author = self.hub.origin(tip, path)
+                file = replace(file, commit=commit, author=author)
+            told[path] = file
+        return told
+
+    def _older(self, tip: str) -> Callable[[str], list[tuple[str, bytes]]]:
+        return lambda path: list(self.hub.older(tip, path))
+
+    @staticmethod
+    def _check_format(changes: Changes, base: View) -> None:
+        # The format is read before anything else is believed: a newer one may mean other things by our words.
+        # (A base that a newer bnet kept, from before a downgrade, has it without any change.)
+        head = changes.get(layout.HEAD)
+        data = base.files.get(layout.HEAD) if head is None else head.data
+        if data is None:
+            return
+        try:
+            found = msgspec.json.decode(data, type=_FormatOnly).format
+        except msgspec.DecodeError:
+            return
+        if found > FORMAT:
+            raise TooNew(
+                f"this hub has format {found}; this bnet understands up to {FORMAT}",
+                hint="upgrade bnet on this machine; what runs here goes on until then",
+            )
+
+    def transact(
+        self,
+        decide: Decide,
+        *,
+        beat_for: Callable[[Transaction], Beat | None] | None = None,
+        prepare: Callable[[Transaction], None] | None = None,
+    ) -> Landed:
+        """Decide on the snapshot, and make it so; on a conflict, decide again on what is there then.
+
+        Args:
+            decide: applies changes to a transaction; pure, called once per try.
+            beat_for: asked once, with the first decision, for a telemetry commit to push along; that may land
+                without the transaction.
+            prepare: called with each decision before its push, for what must be on disk first.
+
+        Raises:
+            HubUnreachable: no answer; whether it landed shows at the next refresh.
+            RefusedByPolicy: the hub refuses the push, and nobody else has moved the ledger.
+            BnetError: what `decide` raises.
+        """
+        with self.hub.exclusive():
+            try:
+                return self._transact(decide, beat_for, prepare)
+            except Damaged:
+                self._begin_anew()
+                self.refresh()
+                return self._transact(decide, beat_for, prepare)
+
+    def _transact(
+        self,
+        decide: Decide,
+        beat_for: Callable[[Transaction], Beat | None] | None,
+        prepare: Callable[[Transaction], None] | None,
+    ) -> Landed:
+        refusals, beat, beat_since = 0, None, None
+        for tries in range(1, TRIES + 1):
+            tx = Transaction(self.state, self.view, self.clock.now())
+            decide(tx)
+            commit = self._write(tx)
+            if tries == 1 and beat_for is not None:
+                beat = beat_for(tx)
+            if commit is not None and prepare is not None:
+                prepare(tx)
+            if commit is not None and tries <= PATIENT_TRIES and self._overtaken():
+                continue
+            since = self.clock.boot()
+            said = self._push(commit, beat)
+            look = None if said is None else self._look_again()
+            if beat is not None and (look is None or look.telemetry.get(beat.server) == beat.update.new):
+                beat, beat_since = None, since
+            if commit is None or look is None or self._holds(look, commit):
+                if commit is not None:
+                    self._take(tx, commit)
+                return Landed(tx=tx, commit=commit, since=since, beat_since=beat_since, tries=tries)
+            refusals = refusals + 1 if look.ledger == self.state.tip else 0
+            if refusals >= REFUSALS:
+                raise _unwanted(said or "")
+            self.conflicts += 1
+            self._pause(tries)
+            self.refresh()
+        raise HubUnreachable(f"others moved the ledger {TRIES} times while we tried to; it is tried again")
+
+    def _overtaken(self) -> bool:
+        """Look once more before a push, where a look is cheap beside the time since the last one.
+
+        Pushes are the scarce resource: a race that is seen to be lost costs none. Over a slow line, where a
+        look takes as long as deciding did, the push itself is the better question.
+        """
+        if self.clock.boot() - self._looked_at <= STALE * self._look_cost:
+            return False
+        look = self._look()
+        if look.ledger == self.state.tip:
+            return False
+        self.refresh(look)
+        return True
+
+    def _look(self) -> Look:
+        begun = self.clock.boot()
+        look = self.hub.look()
+        self._looked_at = self.clock.boot()
+        self._look_cost = self._looked_at - begun
+        return look
+
+    def _write(self, tx: Transaction) -> str | None:
+        if not tx.changes and not self.state.restore:
+            return None
+        message = tx.message(self.actor, uuid.UUID(int=self.chance.getrandbits(128)).hex)
+        commit = Commit(
+            parent=self.state.tip, files=tx.writes(), message=message, author=self.actor, at=tx.now
+        )
+        return self.hub.write([commit])[0]
+
+    def _push(self, commit: str | None, beat: Beat | None) -> str | None:
+        updates = [] if commit is None else [Update(self.hub.ledger_ref, self.state.tip, commit)]
+        updates += [] if beat is None else [beat.update]
+        if not updates:
+            return None
+        self.pushes += 1
+        return self.hub.push(updates)
+
+    def _look_again(self) -> Look:
+        """Ask what became of a push; the answer decides, so it is worth some patience."""
+        for tries in range(1, 4):
+            try:
+                return self.hub.look()
+            except HubUnreachable:
+                self._pause(tries)
+        return self.hub.look()
+
+    def _holds(self, look: Look, commit: str) -> bool:
+        if look.ledger and look.ledger != commit:
+            self.hub.fetch(look.ledger)
+        return self.hub.contains(look.ledger, commit)
+
+    def _take(self, tx: Transaction, commit: str) -> None:
+        """Go on from our own commit: what it changed is known, nothing is read back."""
+        self.hub.accept(commit)
+        self.landed += 1
+        self.moved += len(tx.changes)
+        changes = {path: None if data is None else File(data=data) for path, data in tx.writes().items()}
+        self._base = advance(self.view, changes, self._older(commit))
+        self._base_commit, self._stamp = commit, Stamp(commit, tx.seq, tx.next_job, self.actor, tx.now)
+        self._show(self._base, commit)
+
+    def _pause(self, tries: int) -> None:
+        longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2**tries)
+        self.clock.sleep(self.chance.uniform(0, longest))
+
+    def freeze_dry(self) -> bytes:
+        """Return the snapshot for `thaw` in a later process."""
+        return freeze(self._base, self._base_commit)
+
+    def thaw(self, data: bytes) -> None:
+        """Begin with a snapshot that `freeze_dry` gave; anything wrong with it, and it is not used."""
+        kept = thaw(data)
+        if kept is not None:
+            self._base, self._base_commit = kept
+
+
+def _unwanted(said: str) -> BnetError:
+    """Return the error for pushes that changed nothing while nobody else moved the ledger.
+
+    That much the look has shown; the hub's words only tell which of two things a person has to mend.
+    """
+    if _REFUSING.search(said):
+        return RefusedByPolicy(f"the hub refuses the push: {said}", hint="`bnet doctor` tries what it allows")
+    return HubUnreachable(f"the hub can be read, but pushes do not arrive: {said}", hint="it is tried again")
+
+
+class _FormatOnly(msgspec.Struct):
+    format: int = 0

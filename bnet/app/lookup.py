@@ -1,0 +1,74 @@
+"""Finding what commands refer to: commits behind refs, and jobs in the archive."""
+
+from collections.abc import Callable, Iterable
+
+from bnet.codec.layout import ARCHIVE
+from bnet.model.command import Command
+from bnet.model.job import Job
+from bnet.model.state import State
+from bnet.ports import Hub
+from bnet.rules.admit import numbers_of, sources_of
+from bnet.rules.specs import Facts, Unresolved
+from bnet.rules.transaction import read_archive
+
+FILES_AT_ONCE = 16
+
+
+class Lookup:
+    """Finds facts for admission; remembers nothing."""
+
+    def __init__(self, hub: Hub, resolve: Callable[[str, str], "str | Unresolved"]) -> None:
+        """Keep where the archive is, and how a ref becomes a commit."""
+        self._hub = hub
+        self._resolve = resolve
+
+    def __call__(self, state: State, commands: list[Command]) -> Facts:
+        """Return the facts that commands need beyond the snapshot."""
+        missing = numbers_of(commands) - state.jobs.keys()
+        return Facts(archived=archived_jobs(self._hub, state, missing), commits=self._commits(commands))
+
+    def _commits(self, commands: list[Command]) -> dict[tuple[str, str], str | Unresolved]:
+        """Resolve refs until one does not answer: a sync has leases to keep, the rest is asked next time."""
+        found: dict[tuple[str, str], str | Unresolved] = {}
+        silent = False
+        for pair in sorted(sources_of(commands)):
+            late = Unresolved("another source did not answer before it", again=True)
+            found[pair] = late if silent else self._resolve(*pair)
+            told = found[pair]
+            silent = silent or (isinstance(told, Unresolved) and told.again)
+        return found
+
+
+def archived_jobs(hub: Hub, state: State, numbers: Iterable[int]) -> dict[int, Job]:
+    """Return those of some jobs that are in the archive, searched from its newest file back.
+
+    Args:
+        hub: where the files are.
+        state: names the files.
+        numbers: of the jobs.
+    """
+    missing = {number for number in numbers if 0 < number < state.head.next_job}
+    found: dict[int, Job] = {}
+    paths = sorted(state.archive, key=archive_order, reverse=True)
+    for start in range(0, len(paths), FILES_AT_ONCE):
+        if not missing:
+            break
+        for data in hub.read(state.tip, paths[start : start + FILES_AT_ONCE]).values():
+            for job in read_archive(data):
+                if job.number in missing:
+                    found[job.number] = job
+                    missing.discard(job.number)
+    return found
+
+
+def all_archived(hub: Hub, state: State) -> list[Job]:
+    """Return every job of the archive, oldest file first."""
+    paths = sorted(state.archive, key=archive_order)
+    contents = hub.read(state.tip, paths)
+    return [job for path in paths for job in read_archive(contents.get(path, b""))]
+
+
+def archive_order(path: str) -> tuple[str, int]:
+    """Return a key that sorts archive files by day and number: `2026/11/20` and 12 of `.../20.12.jsonl`."""
+    day, _, number = path.removeprefix(ARCHIVE).removesuffix(".jsonl").rpartition(".")
+    return day, int(number) if number.isdecimal() and len(number) < 10 else 0

@@ -1,0 +1,115 @@
+"""How things look in a terminal: tables, words for states, colour where it is wanted."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+_COLOURS = {
+    "success": "green",
+    "running": "cyan",
+    "failure": "red",
+    "error": "red",
+    "timeout": "red",
+    "cancelled": "yellow",
+    "skipped": "yellow",
+    "paused": "yellow",
+    "draining": "yellow",
+}
+
+
+def coloured() -> bool:
+    """Tell whether colour is wanted (no-color.org, bixense.com/clicolors)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("CLICOLOR_FORCE", "0") != "0":
+        return True
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def out(text: str) -> None:
+    """Print a result."""
+    click.echo(text, color=coloured())
+
+
+def note(text: str) -> None:
+    """Print progress or a message, beside the results."""
+    click.echo(text, err=True, color=coloured())
+
+
+def out_json(value: object) -> None:
+    """Print a result for programs."""
+    click.echo(json.dumps(value, indent=2, sort_keys=False))
+
+
+def word(text: str | None) -> str:
+    """Return a state's or result's word in its colour."""
+    return click.style(text, fg=_COLOURS[text]) if text in _COLOURS else text or ""
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return rows under heads, in columns as wide as they need to be."""
+    if not rows:
+        return ""
+    cells = [[_plain(cell) for cell in row] for row in [heads, *rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
+    lines = []
+    for shown, plain in zip([heads, *rows], cells, strict=True):
+        padded = [
+            cell + " " * (width - len(bare)) for cell, bare, width in zip(shown, plain, widths, strict=True)
+        ]
+        lines.append("  ".join(padded).rstrip())
+    lines[0] = click.style(lines[0], bold=True)
+    return "\n".join(lines)
+
+
+def job_rows(jobs: Sequence[dict[str, Any]], now: datetime) -> list[list[str]]:
+    """Return the cells of a list of jobs."""
+    return [
+        [
+            f"#{job['number']}",
+            job["name"],
+            word(job["result"] or job["state"]) + (f" ({reason(job)})" if reason(job) else ""),
+            job["server"] or "",
+            str(job["attempt"] or ""),
+            seconds(job["seconds"]) if job["seconds"] is not None else "",
+            age(job["submitted_at"], now),
+        ]
+        for job in jobs
+    ]
+
+
+JOB_HEADS = ("JOB", "NAME", "STATE", "SERVER", "ATTEMPT", "TOOK", "SUBMITTED")
+
+
+def reason(job: dict[str, Any]) -> str:
+    """Return what to say beside a job's state: why it waits, or why it ended so."""
+    if job["waiting_for"]:
+        return f"waits for {job['waiting_for']}"
+    if job["result"] == "failure":
+        return f"exit {job['exit_code']}"
+    return "" if job["reason"] in (None, "exit", job["result"]) else str(job["reason"])
+
+
+def seconds(value: float) -> str:
+    """Return a span of time in the unit that fits."""
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(int(value), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def age(moment: str | None, now: datetime) -> str:
+    """Return how long ago an RFC 3339 time was."""
+    if not moment:
+        return ""
+    past = (now - datetime.fromisoformat(moment)).total_seconds()
+    return f"{seconds(max(0.0, past))} ago"
+
+
+def _plain(text: str) -> str:
+    return click.unstyle(text)

@@ -1,0 +1,150 @@
+"""`bnet submit`: ask for jobs."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bnet.app.submit import submit as submit_jobs
+from bnet.cli.context import App, json_option
+from bnet.cli.jobs import find, print_new
+from bnet.cli.render import note
+from bnet.codec.submission import from_fields, from_file
+from bnet.errors import AnswerNo, BnetError
+from bnet.model.command import Command
+
+
+def _pairs(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for each in value:
+        name, equals, text = each.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{each!r} is no NAME=VALUE")
+        pairs[name] = text
+    return pairs
+
+
+def _axes(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> dict[str, list[str]]:
+    return {name: text.split(",") for name, text in _pairs(ctx, param, value).items()}
+
+
+def _group(ctx: click.Context, param: click.Parameter, value: str | None) -> object:
+    if value is None:
+        return None
+    name, colon, limit = value.partition(":")
+    return {"name": name, "limit": limit} if colon else name
+
+
+class _Submit(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Say of an option that is none that it may belong to the job's command."""
+        separated = "--" in args
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if separated:
+                raise
+            advice = f"{error.message} Of the job's own command, put it after a --: bnet submit -- make -j8"
+            raise click.NoSuchOption(error.option_name, advice, error.possibilities, ctx) from None
+
+
+@click.command(cls=_Submit)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "-f", "--file", type=click.Path(path_type=Path), help="Read jobs from a YAML file ('-': stdin)."
+)
+@click.option("--name", help="The job's name; otherwise made from the command.")
+@click.option("--queue", help="Which queue.")
+@click.option("-p", "--priority", type=click.IntRange(1, 10), help="1 is first; 5 is usual.")
+@click.option(
+    "-l",
+    "--label",
+    "labels",
+    multiple=True,
+    callback=_pairs,
+    metavar="K=V",
+    help="A label its server must have.",
+)
+@click.option(
+    "--needs", multiple=True, metavar="JOB", help="A job, by number or name, that must succeed first."
+)
+@click.option("--source", metavar="REPO@REF", help="Run in a checkout of this repository.")
+@click.option("--here", is_flag=True, help="Run in a snapshot of the working tree here, as it is.")
+@click.option("-e", "--env", multiple=True, callback=_pairs, metavar="K=V", help="An environment variable.")
+@click.option(
+    "--secret", "secrets", multiple=True, metavar="NAME", help="A secret of the server's secrets.env."
+)
+@click.option("--timeout", metavar="SPAN", help="End it after this long: 90, 10m, 1h30m.")
+@click.option("--silence-timeout", metavar="SPAN", help="End it after this long without output.")
+@click.option("--retry", metavar="N", help="Try again up to N times, whatever failed.")
+@click.option(
+    "--group", callback=_group, metavar="NAME[:LIMIT]", help="At most LIMIT (1) of a group run at a time."
+)
+@click.option(
+    "--supersede", type=click.Choice(["none", "waiting", "running"]), help="Cancel older jobs of the group."
+)
+@click.option("--lock", "locks", multiple=True, metavar="NAME", help="A lock to hold while it runs.")
+@click.option(
+    "--artifact", "artifacts", multiple=True, metavar="GLOB", help="Files to keep, as in 'dist/*.whl'."
+)
+@click.option(
+    "--matrix", multiple=True, callback=_axes, metavar="AXIS=A,B", help="One job for each combination."
+)
+@click.option("--not-before", metavar="TIME", help="RFC 3339, as in 2026-12-24T18:00:00Z.")
+@click.option("--expires-after", metavar="SPAN", help="Give up if no server takes it in time (7d).")
+@click.option(
+    "--on-lost-lease", type=click.Choice(["finish", "stop"]), help="When its server is cut off from the hub."
+)
+@click.option("--sandbox", type=click.Choice(["none", "bubblewrap", "podman"]), help="What to run it in.")
+@click.option("--image", help="The container image, for podman.")
+@click.option("--key", help="The same key twice is one job.")
+@click.option("--follow", is_flag=True, help="Print its log until it ends; exit 1 unless it succeeds.")
+@json_option
+@click.pass_context
+def submit(ctx: click.Context, /, **fields: Any) -> None:
+    """Ask for a job. Several words are run as they are; a single text is run by sh.
+
+    Example: bnet submit --name wheel --label os=linux -- pip wheel regex
+    """
+    app: App = ctx.obj
+    command, file = fields.pop("command"), fields.pop("file")
+    here, follow, as_json = fields.pop("here"), fields.pop("follow"), fields.pop("as_json")
+    commands = _commands(
+        command, file, {name: value for name, value in fields.items() if value not in (None, (), {})}
+    )
+    if here:
+        commands = app.machine.with_snapshot(app.url, commands, Path.cwd())
+    outbox = app.machine.outbox()
+    numbers = submit_jobs(app.ledger, app.lookup, outbox, app.url, commands, app.who, told=note)
+    app.machine.keep(app.url, app.ledger)
+    if not follow or as_json:
+        print_new(app, numbers, as_json)
+    if follow:
+        _follow(app, numbers)
+
+
+def _commands(command: tuple[str, ...], file: Path | None, fields: dict[str, Any]) -> list[Command]:
+    if file is not None:
+        if command or fields:
+            raise BnetError("with -f, everything about a job stands in the file")
+        if str(file) != "-":
+            return from_file(file.read_bytes(), str(file))
+        return from_file(b"" if sys.stdin is None else sys.stdin.buffer.read(), "stdin")
+    if not command:
+        raise BnetError("there is nothing to run", hint="bnet submit -- COMMAND, or bnet submit -f FILE")
+    return [from_fields({"command": command[0] if len(command) == 1 else list(command), **fields})]
+
+
+def _follow(app: App, numbers: list[int]) -> None:
+    from bnet.cli.logs import print_log
+
+    bad = []
+    for number in numbers:
+        print_log(app, number, True, None)
+        result = find(app, number).result
+        if result is None or result.result != "success":
+            bad.append(f"#{number} ended with {result.result if result else 'nothing'}")
+    if bad:
+        raise AnswerNo("; ".join(bad))

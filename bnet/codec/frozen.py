@@ -1,0 +1,44 @@
+"""A view kept on disk for the next process; damaged or of another version, it is as if there were none."""
+
+import marshal
+
+import xxhash
+from msgspec.structs import replace
+
+from bnet.codec.view import File, View, advance
+from bnet.model.state import InboxFile, Problem
+
+VERSION = 2
+
+
+def freeze(view: View, commit: str | None) -> bytes:
+    """Return a view, and the commit that it is of, as bytes that begin with their own digest."""
+    inbox = [(each.path, each.text, each.by, each.commit, each.problem) for each in view.inbox.values()]
+    problems = [(each.path, each.message, each.commit) for each in view.problems.values()]
+    kept = (VERSION, commit, dict(view.files), sorted(view.archive), inbox, problems, dict(view.restore))
+    body = marshal.dumps(kept)
+    return xxhash.xxh3_128_digest(body) + body
+
+
+def thaw(data: bytes) -> tuple[View, str] | None:
+    """Return what `freeze` was given; None for anything else."""
+    digest, body = data[:16], data[16:]
+    # marshal may be fed nothing but what it wrote itself: the digest is looked at first.
+    if xxhash.xxh3_128_digest(body) != digest:
+        return None
+    try:
+        kept = marshal.loads(body)
+    except (ValueError, EOFError, TypeError):
+        return None  # of another Python
+    if kept[0] != VERSION or kept[1] is None:
+        return None
+    _, commit, files, archive, inbox, problems, restore = kept
+    changes: dict[str, File | None] = {path: File(data=text) for path, text in files.items()}
+    changes.update((path, File(data=None)) for path in archive)
+    view = advance(View(), changes, lambda path: [])
+    return replace(
+        view,
+        inbox={path: InboxFile(path=path, text=t, by=b, commit=c, problem=p) for path, t, b, c, p in inbox},
+        problems={path: Problem(path=path, message=m, commit=c) for path, m, c in problems},
+        restore=restore,
+    ), commit

@@ -1,0 +1,89 @@
+"""Names to paths and back: the one place that knows where a document lives in the hub."""
+
+import re
+from datetime import datetime
+
+from bnet.model.base import is_name, is_server_name
+
+ROOT = "coordination/"
+HEAD = ROOT + "ledger.json"
+SETTINGS = ROOT + "hub.yaml"
+INBOX = ROOT + "inbox/"
+REJECTED = ROOT + "rejected/"
+SERVERS = ROOT + "servers/"
+JOBS = ROOT + "jobs/"
+KEYS = ROOT + "keys/"
+ARCHIVE = ROOT + "archive/"
+
+DIRECTORIES = (INBOX, REJECTED, SERVERS, JOBS, KEYS, ARCHIVE)
+
+DOCUMENT_LIMIT = 1_000_000  # bytes; a larger file is set aside unread
+
+_JOB = re.compile(
+    r"coordination/jobs/[0-9]{4,}/([0-9]{1,15})/(job|wanted|claim|result|attempts/[1-9][0-9]{0,5})\.json"
+)
+_EXPLANATION = re.compile(r"readme(\.(md|txt|rst))?|\.git(keep|ignore|attributes)", re.IGNORECASE)
+_MACHINE = re.compile(
+    r"coordination/(ledger\.json$|(jobs|keys|servers|locks|archive|metrics)/"
+    r"|(schedules|sources)/[^/]+\.state\.json$|notify\.state\.json$)"
+)
+
+
+def job_dir(number: int) -> str:
+    """Return the directory of a job's documents; a bucket holds a hundred of them."""
+    return f"{JOBS}{number // 100:04}/{number}/"
+
+
+def job_part(path: str) -> tuple[int, str] | None:
+    """Return the number and the part (`job`, `claim`, `attempts/1`, ...) of a job's document, if it is one."""
+    match = _JOB.fullmatch(path)
+    if match is None or not path.startswith(job_dir(int(match[1]))):
+        return None
+    return int(match[1]), match[2]
+
+
+def server_path(name: str) -> str:
+    """Return the path of a server's registration."""
+    return f"{SERVERS}{checked(name)}.json"
+
+
+def server_name(path: str) -> str | None:
+    """Return the name of the server whose registration a path is, if it is one."""
+    name = path.removeprefix(SERVERS).removesuffix(".json")
+    return name if path.startswith(SERVERS) and path.endswith(".json") and is_server_name(name) else None
+
+
+def key_path(digest: str) -> str:
+    """Return the path of the file that holds a key, from the key's digest in hex."""
+    return f"{KEYS}{digest[:2]}.json"
+
+
+def archive_path(day: datetime, number: int) -> str:
+    """Return the path of the n-th archive file of a day."""
+    return f"{ARCHIVE}{day:%Y/%m/%d}.{number}.jsonl"
+
+
+def is_machine(path: str) -> bool:
+    """Tell whether only transactions may change a document."""
+    return _MACHINE.match(path) is not None
+
+
+def is_read(path: str) -> bool:
+    """Tell whether a document is part of the parsed state; of the archive only the names are."""
+    return path.startswith(ROOT) and not path.startswith((ARCHIVE, ROOT + "metrics/"))
+
+
+def is_explanation(path: str) -> bool:
+    """Tell whether a file of the inbox is there for people, or keeps the directory: it stays, unread."""
+    return _EXPLANATION.fullmatch(path.removeprefix(INBOX)) is not None
+
+
+def checked(name: str) -> str:
+    """Return a name that may become part of a path.
+
+    Raises:
+        ValueError: it may not; callers have checked before, so this is a bug.
+    """
+    if not is_name(name):
+        raise ValueError(f"not a name: {name!r}")
+    return name

@@ -1,0 +1,100 @@
+"""JSON Schemas for editors, made from the types that read the documents."""
+
+import copy
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bnet.codec import people
+from bnet.model.command import VERBS, Submit
+from bnet.model.hub import Settings
+
+HERE = Path(__file__).parent
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_ENTRY = re.compile(r"^    ([a-z_, ]+): (.*(?:\n        .*)*)", re.MULTILINE)
+
+
+def build() -> dict[str, bytes]:
+    """Return the schemas as they should be: file name -> content."""
+    made = {"hub.json": _hub(), "inbox.json": _inbox(), "job.json": _job()}
+    return {name: _spell(schema) for name, schema in made.items()}
+
+
+def shipped() -> dict[str, bytes]:
+    """Return the schemas that come with this bnet: file name -> content."""
+    return {path.name: path.read_bytes() for path in sorted(HERE.glob("*.json"))}
+
+
+def _hub() -> dict[str, Any]:
+    schema = _of(Settings, "The settings of a bnet network (coordination/hub.yaml)")
+    # bnet passes over a field that it does not know, for it may be a newer one's; an editor should mark it.
+    for each in schema["$defs"].values():
+        if each.get("properties"):
+            each["additionalProperties"] = False
+    schema["type"] = ["object", "null"]  # a file of nothing but comments
+    schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"type": "null"}]
+    return schema
+
+
+def _inbox() -> dict[str, Any]:
+    """Return the schema of a file in the inbox: one command or a list of them."""
+    schemas, parts = msgspec.json.schema_components(list(VERBS.values()), ref_template="#/$defs/{name}")
+    verbs = dict(zip(VERBS, schemas, strict=True))
+    command = {
+        "type": "object",
+        "description": "one verb with its fields",
+        "properties": {verb: {"description": _first(VERBS[verb]), **verbs[verb]} for verb in VERBS},
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+    either = [{"$ref": "#/$defs/Command"}, {"type": "array", "items": {"$ref": "#/$defs/Command"}}]
+    parts = {name: _described(part, name) for name, part in parts.items()}
+    return _headed("Commands for a bnet network (coordination/inbox/*.yaml)") | {
+        "anyOf": either,
+        "$defs": {"Command": command, **parts},
+    }
+
+
+def _job() -> dict[str, Any]:
+    """Return the schema of a file for `bnet submit -f`: the fields of one job, or submissions."""
+    schema = _inbox()
+    command = schema["$defs"]["Command"]
+    command["properties"] = {"submit": command["properties"]["submit"]}
+    used = _of(Submit, "")["$defs"]
+    schema["$defs"] = {name: part for name, part in schema["$defs"].items() if name in {"Command", *used}}
+    schema["anyOf"].insert(0, {"$ref": "#/$defs/Submit"})
+    return schema | _headed("Jobs for a bnet network (bnet submit -f FILE)")
+
+
+def _of(kind: type[msgspec.Struct], title: str) -> dict[str, Any]:
+    schema: dict[str, Any] = copy.deepcopy(people.schema_of(kind))
+    schema["$defs"] = {name: _described(part, name) for name, part in schema["$defs"].items()}
+    return _headed(title) | schema
+
+
+def _headed(title: str) -> dict[str, Any]:
+    return {"$schema": DRAFT, "title": title}
+
+
+def _described(part: dict[str, Any], name: str) -> dict[str, Any]:
+    """Give each property the line that the type's docstring has on it, and the type its first paragraph."""
+    text = inspect.cleandoc(part.get("description", ""))
+    first, _, rest = text.partition("\n\n")
+    properties = part.get("properties", {})
+    for names, said in _ENTRY.findall(rest):
+        for field in properties.keys() & set(names.split(", ")):
+            # A $ref may stand beside other keywords since draft 2019-09.
+            properties[field] = {"description": " ".join(said.split())} | properties[field]
+    return part | ({"description": " ".join(first.split())} if first else {})
+
+
+def _first(kind: type) -> str:
+    return " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
+
+
+def _spell(schema: dict[str, Any]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n"

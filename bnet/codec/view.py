@@ -1,0 +1,278 @@
+"""From the files of the ledger to a state: what changed is parsed, what did not is kept."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from bnet.codec import layout, people
+from bnet.codec.documents import Unreadable, decode
+from bnet.errors import Invalid
+from bnet.model.base import Record
+from bnet.model.hub import Head, Settings
+from bnet.model.job import Attempt, Claim, Job, JobResult, JobSpec, Wanted
+from bnet.model.server import Server
+from bnet.model.state import InboxFile, KeyFile, Problem, Rejection, State
+
+Older = Callable[[str], Iterable[tuple[str, bytes]]]
+"""path -> (commit, content) of its earlier versions, newest first."""
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file of a commit; `data` is None for what is not read: a symlink, a submodule, a huge file."""
+
+    data: bytes | None
+    note: str = ""
+    commit: str = ""
+    author: str = ""
+
+
+Changes = Mapping[str, File | None]
+"""path -> its new content, or None where it is gone."""
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """The ledger at one commit: its files as bytes, the records in them, and the state that they make.
+
+    A view is never changed; `advance` gives the next one and shares with it all that stayed the same.
+    """
+
+    files: Mapping[str, bytes] = {}
+    records: Mapping[str, Record] = {}
+    parts: Mapping[int, Mapping[str, Record]] = {}
+    jobs: Mapping[int, Job] = {}
+    inbox: Mapping[str, InboxFile] = {}
+    archive: frozenset[str] = frozenset()
+    problems: Mapping[str, Problem] = {}
+    restore: Mapping[str, bytes | None] = {}
+
+
+def advance(view: View, changes: Changes, older: Older) -> View:
+    """Return the view after some files changed.
+
+    A document of a machine that cannot be read is replaced by its newest readable version, which `restore`
+    then asks the next transaction to write back; one of a person is set aside under `problems`, and the
+    settings that were last readable stay in force.
+    """
+    draft = _Draft(view, older)
+    for path, file in changes.items():
+        draft.put(path, file)
+    return draft.finish()
+
+
+def overlay(
+    view: View, changes: Changes, older: Older, kept: Mapping[str, bytes], broken_by: Mapping[str, str]
+) -> View:
+    """Return the view after commits that were no transactions: of these, machine documents are not believed.
+
+    Args:
+        view: as the newest transaction left it.
+        changes: what such commits did since.
+        older: finds earlier versions.
+        kept: the machine documents among them, as the newest transaction left them.
+        broken_by: path -> the commit that changed it last, of these.
+    """
+    told = {path: file for path, file in changes.items() if not layout.is_machine(path)}
+    forged = [path for path in changes if layout.is_machine(path)]
+    seen = advance(view, told, older)
+    restore = {path: view.files.get(path, kept.get(path)) for path in forged}
+    problems = {
+        path: Problem(
+            path=path, message="was changed by hand and is restored", commit=broken_by.get(path, "")
+        )
+        for path in restore
+    }
+    return msgspec.structs.replace(
+        seen, restore={**seen.restore, **restore}, problems={**seen.problems, **problems}
+    )
+
+
+def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
+    """Return the state that a view means.
+
+    Args:
+        view: the documents.
+        tip: the commit that they are of.
+        seq: the newest transaction's number, from its trailer.
+        next_job: the next job's number, from the same trailer.
+    """
+    head = view.records.get(layout.HEAD, Head(format=0, hub=""))
+    settings = view.records.get(layout.SETTINGS, Settings())
+    assert isinstance(head, Head) and isinstance(settings, Settings)
+    return State(
+        tip=tip,
+        head=msgspec.structs.replace(head, seq=max(seq, head.seq), next_job=max(next_job, head.next_job)),
+        settings=settings,
+        servers={record.name: record for record in view.records.values() if isinstance(record, Server)},
+        jobs=view.jobs,
+        keys={path: record for path, record in view.records.items() if isinstance(record, KeyFile)},
+        inbox=tuple(view.inbox[path] for path in sorted(view.inbox)),
+        rejected={path: record for path, record in view.records.items() if isinstance(record, Rejection)},
+        archive=view.archive,
+        problems=tuple(view.problems[path] for path in sorted(view.problems)),
+        restore=view.restore,
+    )
+
+
+class _Draft:
+    def __init__(self, view: View, older: Older) -> None:
+        self.files = dict(view.files)
+        self.records = dict(view.records)
+        self.parts = dict(view.parts)
+        self.jobs = dict(view.jobs)
+        self.inbox = dict(view.inbox)
+        self.archive = set(view.archive)
+        self.problems = dict(view.problems)
+        self.restore = dict(view.restore)
+        self.older = older
+        self.touched: set[int] = set()
+
+    def put(self, path: str, file: File | None) -> None:
+        for known in (self.problems, self.restore, self.inbox, self.files, self.records):
+            known.pop(path, None)
+        part = layout.job_part(path)
+        if part is not None:
+            self._touch(part[0]).pop(part[1], None)
+        if path.startswith(layout.ARCHIVE):
+            (self.archive.discard if file is None else self.archive.add)(path)
+            return
+        if file is None:
+            return
+        if path.startswith(layout.INBOX):
+            self._put_inbox(path, file)
+            return
+        kind = _kind(path, part)
+        if kind is not None:
+            self._put_document(path, file, kind)
+        elif file.data is None:
+            self.problems[path] = Problem(path=path, message=file.note, commit=file.commit)
+        elif path + "/" in layout.DIRECTORIES:
+            message = "is a file where a directory belongs"
+            self.problems[path] = Problem(path=path, message=message, commit=file.commit)
+
+    def _touch(self, number: int) -> dict[str, Record]:
+        parts = self.parts.get(number, {})
+        if number not in self.touched:
+            parts = dict(parts)
+            self.parts[number] = parts
+            self.touched.add(number)
+        assert isinstance(parts, dict)
+        return parts
+
+    def _put_inbox(self, path: str, file: File) -> None:
+        if layout.is_explanation(path):
+            return
+        self.inbox[path] = InboxFile(
+            path=path, text=file.data or b"", by=file.author, commit=file.commit, problem=file.note
+        )
+
+    def _put_document(self, path: str, file: File, kind: type[Any]) -> None:
+        data, message = file.data, file.note
+        record = None
+        if data is not None:
+            record, message = _read(path, kind, data)
+        if record is None:
+            self.problems[path] = Problem(path=path, message=message, commit=file.commit)
+            data, record = self._earlier(path, kind)
+            if layout.is_machine(path):
+                self.restore[path] = data
+        if record is not None and data is not None:
+            self.files[path] = data
+            part = layout.job_part(path)
+            if part is None:
+                self.records[path] = record
+            else:
+                self._touch(part[0])[part[1]] = record
+
+    def _earlier(self, path: str, kind: type[Any]) -> tuple[bytes | None, Record | None]:
+        for _, data in self.older(path):
+            record, _ = _read(path, kind, data)
+            if record is not None:
+                return data, record
+        return None, None
+
+    def finish(self) -> View:
+        for number in self.touched:
+            job = _assemble(self.parts[number])
+            if not self.parts[number]:
+                del self.parts[number]
+            if job is None:
+                self.jobs.pop(number, None)
+            else:
+                self.jobs[number] = job
+        return View(
+            files=self.files,
+            records=self.records,
+            parts=self.parts,
+            jobs=self.jobs,
+            inbox=self.inbox,
+            archive=frozenset(self.archive),
+            problems=self.problems,
+            restore=self.restore,
+        )
+
+
+_PARTS: dict[str, type[Record]] = {"job": JobSpec, "wanted": Wanted, "claim": Claim, "result": JobResult}
+
+
+def _kind(path: str, part: tuple[int, str] | None) -> type[Record] | None:
+    if part is not None:
+        return _PARTS.get(part[1], Attempt)
+    if path == layout.HEAD:
+        return Head
+    if path == layout.SETTINGS:
+        return Settings
+    if layout.server_name(path) is not None:
+        return Server
+    if path.startswith(layout.KEYS):
+        return KeyFile
+    return Rejection if path.startswith(layout.REJECTED) and path.endswith(".yaml") else None
+
+
+def _read(path: str, kind: type[Any], data: bytes) -> tuple[Record | None, str]:
+    try:
+        if kind is Settings or kind is Rejection:
+            text = people.parse(data, path)
+            record = people.read(text, kind, {} if text.data is None else text.data)
+        else:
+            record = decode(kind, data)
+            _agree(path, record)
+    except Invalid as error:
+        return None, str(error)
+    except Unreadable as error:
+        return None, f"cannot be read: {error}"
+    return record, ""
+
+
+def _agree(path: str, record: Record) -> None:
+    """Refuse a document whose content names another thing than its path does."""
+    part = layout.job_part(path)
+    says: object
+    means: object
+    if isinstance(record, JobSpec) and part is not None:
+        says, means = record.number, part[0]
+    elif isinstance(record, Attempt) and part is not None:
+        says, means = f"attempts/{record.attempt}", part[1]
+    elif isinstance(record, Server):
+        says, means = record.name, layout.server_name(path)
+    else:
+        return
+    if says != means:
+        raise Unreadable(f"it is of {says}, but its path is of {means}")
+
+
+def _assemble(parts: Mapping[str, Record]) -> Job | None:
+    spec = parts.get("job")
+    if not isinstance(spec, JobSpec):
+        return None
+    attempts: list[Attempt] = []
+    while isinstance(attempt := parts.get(f"attempts/{len(attempts) + 1}"), Attempt):
+        attempts.append(attempt)
+    wanted, claim, result = parts.get("wanted"), parts.get("claim"), parts.get("result")
+    return Job(
+        spec=spec,
+        wanted=wanted if isinstance(wanted, Wanted) else Wanted(),
+        claim=claim if isinstance(claim, Claim) else None,
+        attempts=tuple(attempts),
+        result=result if isinstance(result, JobResult) else None,
+    )

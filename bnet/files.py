@@ -1,0 +1,73 @@
+"""The one gateway to files that must be whole: written under another name, flushed, then renamed."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def write_atomic(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o644) -> None:
+    """Write a file so that a reader sees its old or its new content, never a part, even after a power loss.
+
+    Args:
+        path: its name.
+        data: its content.
+        durable: wait until the disk has it; leave out for what can be made again.
+        mode: its permissions.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(handle, view) :]
+            if durable:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.replace(temporary, path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk says so to a handle, and people ask for the name
+        raise
+    if durable:
+        sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Wait until the disk has the names in a directory."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_or_none(path: Path) -> bytes | None:
+    """Return a file's content; None if there is no such file."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def set_aside(path: Path, ending: str) -> None:
+    """Keep a file under another name, in place of the one that had it."""
+    os.replace(path, path.with_name(path.name + ending))
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file; None if it is missing or is no such thing."""
+    data = read_or_none(path)
+    try:
+        value = None if data is None else json.loads(data)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def write_json(path: Path, value: object, *, durable: bool = True) -> None:
+    """Write a JSON file, whole or not at all."""
+    write_atomic(path, json.dumps(value, sort_keys=True).encode() + b"\n", durable=durable)

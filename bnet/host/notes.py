@@ -1,0 +1,51 @@
+"""What a server writes down between two syncs, as files in its BNET_HOME."""
+
+from pathlib import Path
+from typing import TypeVar
+
+from bnet.codec.documents import Unreadable, decode, encode
+from bnet.files import read_or_none, write_atomic
+from bnet.host.metrics import measure
+from bnet.model.base import Record
+from bnet.model.telemetry import Sent
+from bnet.rules.leases import Observed
+
+R = TypeVar("R", bound=Record)
+
+
+class LocalNotes:
+    """The `Notes` port on a directory; a file that is missing or damaged is an empty note."""
+
+    def __init__(self, home: Path) -> None:
+        """Keep the directory."""
+        self._home = home
+
+    def observed(self) -> Observed:
+        return self._load("observed.json", Observed)
+
+    def keep_observed(self, observed: Observed) -> None:
+        self._save("observed.json", observed, durable=False)
+
+    def sent(self) -> Sent:
+        return self._load("telemetry.json", Sent)
+
+    def keep_sent(self, sent: Sent) -> None:
+        self._save("telemetry.json", sent, durable=True)
+
+    def measure(self) -> dict[str, float | None]:
+        figures = measure(self._home)
+        return {
+            name: value
+            for name in figures.__struct_fields__
+            if isinstance(value := getattr(figures, name), int | float)
+        }
+
+    def _load(self, name: str, kind: type[R]) -> R:
+        data = read_or_none(self._home / name)
+        try:
+            return kind() if data is None else decode(kind, data)
+        except Unreadable:
+            return kind()
+
+    def _save(self, name: str, record: Record, *, durable: bool) -> None:
+        write_atomic(self._home / name, encode(record), durable=durable)

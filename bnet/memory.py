@@ -1,0 +1,153 @@
+"""A hub in memory, for simulation and tests: the same port, the same contract suite, no Git."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+from bnet.codec import layout
+from bnet.codec.view import Changes, File
+from bnet.errors import Damaged
+from bnet.ports import Commit, Look, Stamp, Update
+
+
+class Repository:
+    """What a hub holds: commits by id, and refs. Several `MemoryHub`s share one."""
+
+    def __init__(self) -> None:
+        self.refs: dict[str, str] = {}
+        self.commits: dict[str, Commit] = {}
+        self.trees: dict[str, Mapping[str, bytes]] = {}
+
+    def put(self, commit: Commit) -> str:
+        """Store a commit and return its id: as in Git, equal commits have equal ids."""
+        base = commit.parent or commit.like
+        tree = dict(self.trees[base]) if base else {}
+        for path, data in commit.files.items():
+            if data is None:
+                tree.pop(path, None)
+                for below in [each for each in tree if each.startswith(path + "/")]:
+                    del tree[below]
+            else:
+                tree[path] = data
+        digest = hashlib.sha1(repr((commit.parent, sorted(tree.items()))).encode(), usedforsecurity=False)
+        digest.update(repr((commit.message, commit.author, commit.at)).encode())
+        oid = digest.hexdigest()
+        self.commits[oid], self.trees[oid] = commit, tree
+        return oid
+
+
+class MemoryHub:
+    """One machine's view of a `Repository`; see `ports.Hub` for what each method promises."""
+
+    def __init__(self, repository: Repository) -> None:
+        """Join a repository that others may have joined too."""
+        self.repository = repository
+        self.ledger_ref = "refs/heads/bnet"
+        self.telemetry_prefix = "refs/bnet/servers/"
+        self._known = ""
+
+    def telemetry_ref(self, server: str) -> str:
+        return self.telemetry_prefix + server
+
+    def exclusive(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def remake(self) -> None:
+        self._known = ""
+
+    def look(self) -> Look:
+        prefix = self.telemetry_prefix
+        refs = self.repository.refs
+        telemetry = {ref[len(prefix) :]: oid for ref, oid in refs.items() if ref.startswith(prefix)}
+        return Look(refs.get(self.ledger_ref, ""), telemetry)
+
+    def fetch(self, tip: str) -> None:
+        """Everything is here already."""
+
+    def fetch_telemetry(self, servers: Sequence[str]) -> None:
+        """Everything is here already."""
+
+    def known(self) -> str:
+        return self._known
+
+    def accept(self, tip: str) -> None:
+        self._known = tip
+
+    def contains(self, tip: str, commit: str) -> bool:
+        return any(each == commit for each in self._line(tip))
+
+    def _line(self, tip: str) -> Iterator[str]:
+        at: str | None = tip or None
+        while at is not None and at in self.repository.commits:
+            yield at
+            at = self.repository.commits[at].parent
+
+    def newest_transaction(self, tip: str) -> Stamp | None:
+        stamps = [stamp for oid in self._line(tip) if (stamp := self._stamp(oid)) is not None]
+        return max(stamps, key=lambda stamp: stamp.seq, default=None)
+
+    def _stamp(self, oid: str) -> Stamp | None:
+        commit = self.repository.commits[oid]
+        lines = commit.message.strip().rpartition("\n\n")[2].splitlines()  # trailers: the last paragraph
+        found = dict(line.split(": ", 1) for line in lines if line.startswith("Bnet-") and ": " in line)
+        if "Bnet-Seq" not in found:
+            return None
+        return Stamp(oid, int(found["Bnet-Seq"]), int(found["Bnet-Next-Job"]), commit.author, commit.at)
+
+    def changes(self, old: str | None, new: str) -> Changes:
+        if old and old not in self.repository.trees:
+            raise Damaged(f"there is no commit {old}")
+        before = self.repository.trees[old] if old else {}
+        after = self.repository.trees[new]
+        return {
+            path: _file(path, after.get(path))
+            for path in before.keys() | after.keys()
+            if path.startswith(layout.ROOT) and before.get(path) != after.get(path)
+        }
+
+    def origin(self, tip: str, path: str) -> tuple[str, str]:
+        last = tip
+        for oid in self._line(tip):
+            if self.repository.trees[oid].get(path) != self.repository.trees[tip].get(path):
+                break
+            last = oid
+        return last, self.repository.commits[last].author
+
+    def older(self, tip: str, path: str) -> Iterator[tuple[str, bytes]]:
+        versions: list[tuple[str, bytes | None]] = []
+        for oid in self._line(tip):
+            data = self.repository.trees[oid].get(path)
+            if versions and versions[-1][1] == data:
+                versions.pop()
+            versions.append((oid, data))
+        yield from ((oid, data) for oid, data in versions[1:] if data is not None)
+
+    def read(self, tip: str, paths: Sequence[str]) -> Mapping[str, bytes]:
+        tree = self.repository.trees[tip]
+        return {path: tree[path] for path in paths if path in tree}
+
+    def names(self, tip: str, under: str) -> list[str]:
+        return sorted(path for path in self.repository.trees[tip] if path.startswith(under.rstrip("/") + "/"))
+
+    def write(self, commits: Sequence[Commit]) -> list[str]:
+        return [self.repository.put(commit) for commit in commits]
+
+    def push(self, updates: Sequence[Update]) -> str | None:
+        refs = self.repository.refs
+        stale = []
+        for each in updates:
+            if refs.get(each.ref, "") in (each.old, each.new):
+                refs[each.ref] = each.new
+            else:
+                stale.append(each.ref)
+        return f"stale: {' '.join(stale)}" if stale else None
+
+
+def _file(path: str, data: bytes | None) -> File | None:
+    if data is None:
+        return None
+    if not layout.is_read(path):
+        return File(data=None)
+    if len(data) > layout.DOCUMENT_LIMIT:
+        return File(data=None, note=f"is over {layout.DOCUMENT_LIMIT:,} bytes")
+    return File(data=data)

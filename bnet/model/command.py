@@ -1,0 +1,114 @@
+"""Commands: what people, agents and CI write into the inbox, one verb and its fields each."""
+
+from typing import Annotated
+
+import msgspec
+
+from bnet.model.base import Name, NeedOn, OnLostLease, Record, Sandbox, Supersede
+from bnet.model.job import Group, Priority, Source
+
+Duration = Annotated[
+    float | str, msgspec.Meta(description="seconds, or a number with s, m, h, d or w: 90, 10m, 1h30m")
+]
+Text = Annotated[str | int | float, msgspec.Meta(description="a text; numbers are taken as written")]
+JobRef = Annotated[int, msgspec.Meta(ge=1, description="a job's number")]
+
+
+class Strict(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Part of a command; an unknown field is a spelling mistake, and refused."""
+
+
+class NeedRef(Strict, frozen=True, kw_only=True):
+    """A job to wait for, by number or by name, and how it has to end."""
+
+    job: int | str
+    on: NeedOn = "success"
+
+
+class Retry(Strict, frozen=True, kw_only=True):
+    """Try again after an attempt that ended with one of these exit codes (`"*"`: any but 0) or reasons."""
+
+    limit: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    exit_code: int | str | tuple[int | str, ...] | None = None
+    reason: str | tuple[str, ...] | None = None
+
+
+class Submit(Strict, frozen=True, kw_only=True):
+    """Ask for a job, or with `matrix` for one job of each combination."""
+
+    command: str | tuple[str, ...]
+    name: Name | None = None
+    queue: Name = "default"
+    priority: Priority = 5
+    labels: dict[Name, Text] = {}
+    needs: tuple[int | str | NeedRef, ...] = ()
+    source: str | Source | None = None
+    env: dict[str, Text] = {}
+    secrets: tuple[str, ...] = ()
+    sandbox: Sandbox = "none"
+    image: str | None = None
+    timeout: Duration | None = None
+    silence_timeout: Duration | None = None
+    retry: Annotated[int, msgspec.Meta(ge=0, le=100)] | tuple[Retry, ...] | None = None
+    group: str | Group | None = None
+    supersede: Supersede = "none"
+    locks: tuple[Name, ...] = ()
+    artifacts: tuple[str, ...] = ()
+    matrix: dict[Name, tuple[Text, ...]] = {}
+    not_before: str | None = None
+    expires_after: Duration = 7 * 86400.0
+    on_lost_lease: OnLostLease | None = None
+    key: str | None = None
+
+
+class CancelJob(Strict, frozen=True, kw_only=True):
+    """Ask for the end of a job."""
+
+    job: JobRef
+    reason: str = ""
+
+
+class RetryJob(Strict, frozen=True, kw_only=True):
+    """Ask for a finished job again, as a new one."""
+
+    job: JobRef
+
+
+class SetPriority(Strict, frozen=True, kw_only=True):
+    """Move a waiting job forward or back."""
+
+    job: JobRef
+    priority: Priority
+
+
+class PauseServer(Strict, frozen=True, kw_only=True):
+    """A server claims nothing until it is resumed; what runs goes on."""
+
+    server: Name
+    reason: str = ""
+
+
+class ResumeServer(Strict, frozen=True, kw_only=True):
+    """A paused or draining server claims again."""
+
+    server: Name
+
+
+class DrainServer(Strict, frozen=True, kw_only=True):
+    """A server finishes what it runs, claims nothing more, and its agent exits."""
+
+    server: Name
+    reason: str = ""
+
+
+Command = Submit | CancelJob | RetryJob | SetPriority | PauseServer | ResumeServer | DrainServer
+
+VERBS: dict[str, type[Command]] = {
+    "submit": Submit,
+    "cancel": CancelJob,
+    "retry": RetryJob,
+    "priority": SetPriority,
+    "pause": PauseServer,
+    "resume": ResumeServer,
+    "drain": DrainServer,
+}

@@ -1,0 +1,78 @@
+"""What describes the hub itself: its head document and the settings that people edit."""
+
+from typing import Annotated
+
+import msgspec
+
+from bnet.model.base import Name, Record, Seconds
+
+FORMAT = 1  # the newest format of a hub that this bnet reads and writes (docs/format.md)
+
+
+# Of its own, so that a server's name makes no branch of it that is something else, not even the ledger; and as
+# git-check-ref-format(1) has it, since one refspec that Git does not understand makes it refuse the whole push.
+RefPrefix = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^refs/(?!(heads|tags)/$)(?!.*\.lock/)([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*/)+(?!\n)$",
+        description="the beginning of refs' names with a slash at its end, such as refs/bnet/servers/",
+    ),
+]
+
+
+class Head(Record, frozen=True, kw_only=True):
+    """`ledger.json`: which format, which hub, which epoch; `seq` and `next_job` repeat the newest trailers."""
+
+    format: int
+    hub: str
+    epoch: int = 0
+    seq: int = 0
+    next_job: int = 1
+
+
+class Intervals(Record, frozen=True, kw_only=True):
+    """How often things look at the hub."""
+
+    agent: Seconds = 1.0
+    progress: Seconds = 5.0
+    idle_heartbeat: Seconds = 1800.0
+
+
+class Retention(Record, frozen=True, kw_only=True):
+    """How long what is over stays where it is quick to reach."""
+
+    finished: Seconds = 86400.0
+    rejected: Seconds = 14 * 86400.0
+    keys: Seconds = 30 * 86400.0
+    sources: Seconds = 7 * 86400.0
+    workspaces: Seconds = 7 * 86400.0
+    workspace_bytes: int = 5 * 10**9
+
+
+class Queue(Record, frozen=True, kw_only=True):
+    """A queue's own rules; a queue that is not listed has none."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    paused: str | None = None
+
+
+class Settings(Record, frozen=True, kw_only=True):
+    """`hub.yaml`: everything has a default, so an empty file is a valid one.
+
+    Attributes:
+        name: of the network, for people.
+        telemetry_prefix: where the servers' refs are.
+        ttl: seconds for which a claim is honoured unseen; without it, five minutes or what the budget asks.
+        push_budget: pushes a minute that the hub takes from all servers together.
+        read_budget: reads a second likewise; agents stretch their interval.
+        intervals, retention, queues: see there.
+    """
+
+    name: str = "bnet"
+    telemetry_prefix: RefPrefix = "refs/bnet/servers/"
+    ttl: Seconds | None = None
+    push_budget: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    read_budget: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    intervals: Intervals = Intervals()
+    retention: Retention = Retention()
+    queues: dict[Name, Queue] = {}

@@ -1,0 +1,172 @@
+"""A job: what was asked, what was asked since, who holds it, how its attempts and the whole ended."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from bnet.model.base import Name, NeedOn, OnLostLease, Record, Result, Sandbox, Seconds, State, Supersede
+
+Priority = Annotated[int, msgspec.Meta(ge=1, le=10, description="1 is first, 10 is last")]
+
+
+class Need(Record, frozen=True, kw_only=True):
+    """Another job that has to end first; `result` is filled at admission when that one is archived."""
+
+    job: int
+    on: NeedOn = "success"
+    result: Result | None = None
+
+
+class Source(Record, frozen=True, kw_only=True):
+    """The tree to run in: a commit of a repository, or a snapshot that the hub holds."""
+
+    repository: str | None = None
+    ref: str | None = None
+    commit: str | None = None
+    snapshot: str | None = None
+
+
+class Group(Record, frozen=True, kw_only=True):
+    """At most `limit` jobs of one group run at a time, network-wide."""
+
+    name: Name
+    limit: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
+class RetryRule(Record, frozen=True, kw_only=True):
+    """Try again, at most `limit` times, after an attempt that ended with one of these codes or reasons."""
+
+    limit: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    exit_codes: tuple[int, ...] | None = None
+    reasons: tuple[str, ...] | None = None
+
+
+class JobSpec(Record, frozen=True, kw_only=True):
+    """`job.json`: what was asked; never changed once admitted."""
+
+    number: int
+    name: Name
+    command: str | tuple[str, ...]
+    submitted_by: str
+    submitted_at: datetime
+    queue: Name = "default"
+    priority: Priority = 5
+    labels: dict[str, str] = {}
+    needs: tuple[Need, ...] = ()
+    source: Source | None = None
+    env: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
+    sandbox: Sandbox = "none"
+    image: str | None = None
+    timeout: Seconds | None = None
+    silence_timeout: Seconds | None = None
+    retry: tuple[RetryRule, ...] = (RetryRule(limit=2, reasons=("lost",)),)
+    group: Group | None = None
+    supersede: Supersede = "none"
+    locks: tuple[Name, ...] = ()
+    artifacts: tuple[str, ...] = ()
+    matrix: dict[str, str] = {}
+    not_before: datetime | None = None
+    expires_after: Seconds = 7 * 86400.0
+    on_lost_lease: OnLostLease = "finish"
+    key: str | None = None
+    retry_of: int | None = None
+
+
+class Cancel(Record, frozen=True, kw_only=True):
+    """Someone asked for the end of a job."""
+
+    by: str
+    at: datetime
+    reason: str = ""
+    superseded: bool = False
+
+
+class Wanted(Record, frozen=True, kw_only=True):
+    """`wanted.json`: what was asked since the job was admitted."""
+
+    cancel: Cancel | None = None
+    priority: Priority | None = None
+
+
+class Claim(Record, frozen=True, kw_only=True):
+    """`claim.json`: the lock on a job while one attempt of it is under way."""
+
+    server: Name
+    instance: str
+    attempt: int
+    run: str
+    token: int
+    ttl_s: Seconds
+    claimed_at: datetime
+
+
+class Artifact(Record, frozen=True, kw_only=True):
+    """A file that a run left: its path in the workspace, its digest, and where the bytes are kept."""
+
+    path: str
+    size: int
+    mode: str
+    blake3: str
+    place: str
+
+
+class Attempt(Record, frozen=True, kw_only=True):
+    """`attempts/<n>.json`: how attempt n ended, wherever that left the job."""
+
+    attempt: int
+    server: Name
+    run: str
+    token: int
+    result: Result
+    reason: str
+    exit_code: int | None = None
+    message: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime
+    seconds: float | None = None
+    artifacts: tuple[Artifact, ...] = ()
+
+
+class JobResult(Record, frozen=True, kw_only=True):
+    """`result.json`: how the job ended; its existence is what `finished` means."""
+
+    result: Result
+    reason: str
+    finished_at: datetime
+    attempt: int | None = None
+    server: Name | None = None
+    run: str | None = None
+    exit_code: int | None = None
+    message: str | None = None
+    started_at: datetime | None = None
+    seconds: float | None = None
+    artifacts: tuple[Artifact, ...] = ()
+
+
+class Job(Record, frozen=True, kw_only=True):
+    """All the documents of one job."""
+
+    spec: JobSpec
+    wanted: Wanted = Wanted()
+    claim: Claim | None = None
+    attempts: tuple[Attempt, ...] = ()
+    result: JobResult | None = None
+
+    @property
+    def number(self) -> int:
+        """The job's number, unique in its hub."""
+        return self.spec.number
+
+    @property
+    def state(self) -> State:
+        """`finished` once there is a result, `running` while there is a claim, else `pending`."""
+        if self.result is not None:
+            return "finished"
+        return "running" if self.claim is not None else "pending"
+
+    @property
+    def priority(self) -> int:
+        """The priority that counts now."""
+        return self.wanted.priority or self.spec.priority

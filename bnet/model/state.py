@@ -1,0 +1,78 @@
+"""What one commit of the ledger says, parsed."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from bnet.model.base import Record
+from bnet.model.hub import Head, Settings
+from bnet.model.job import Job
+from bnet.model.server import Server
+
+
+class KeyEntry(Record, frozen=True, kw_only=True):
+    """One idempotency key: the jobs that it became, and when."""
+
+    jobs: tuple[int, ...]
+    at: datetime
+
+
+class KeyFile(Record, frozen=True, kw_only=True):
+    """`keys/<2 hex>.json`: the keys whose digest starts so."""
+
+    keys: dict[str, KeyEntry] = {}
+
+
+class InboxFile(Record, frozen=True, kw_only=True):
+    """A file that somebody dropped in, with the author and the commit that brought it.
+
+    `problem` says why its text was not read; a path that is no UTF-8 holds surrogates, as in `os.fsdecode`.
+    """
+
+    path: str
+    text: bytes
+    by: str
+    commit: str
+    problem: str = ""
+
+
+class Rejection(Record, frozen=True, kw_only=True):
+    """`rejected/<name>.yaml`: a refused file, where it was wrong, and its text."""
+
+    file: str
+    reason: str
+    by: str
+    commit: str
+    at: datetime
+    text: str
+    line: int | None = None
+    field: str | None = None
+
+
+class Problem(Record, frozen=True, kw_only=True):
+    """A document that is set aside: what is wrong with it, and the commit that made it so."""
+
+    path: str
+    message: str
+    commit: str = ""
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """The network as one commit of the ledger has it.
+
+    `jobs` holds open jobs and those finished lately; older ones are in the files named by `archive`.
+    `restore` lists machine documents that a commit by hand changed: what the next transaction writes back.
+    """
+
+    tip: str
+    head: Head
+    settings: Settings
+    servers: Mapping[str, Server]
+    jobs: Mapping[int, Job]
+    keys: Mapping[str, KeyFile]
+    inbox: tuple[InboxFile, ...]
+    rejected: Mapping[str, Rejection]
+    archive: frozenset[str]
+    problems: tuple[Problem, ...]
+    restore: Mapping[str, bytes | None]

@@ -1,0 +1,44 @@
+"""What a server remembers of its telemetry ref: what it sent, so that it sends only what is new."""
+
+from datetime import datetime
+
+from bnet.model.base import Record
+
+
+class SentLog(Record, frozen=True, kw_only=True):
+    """The chunks of one run's log on the ref: offset -> length, and where the next one begins.
+
+    `recovered` stands for a run that was found on the ref when the notes were gone.
+    """
+
+    chunks: dict[str, int] = {}
+    next: int = 0
+    complete: bool = False
+    artifact_bytes: int = 0
+    ended_at: datetime | None = None
+    recovered: bool = False
+
+    @property
+    def bytes(self) -> int:
+        """What the run takes up on the ref."""
+        return sum(self.chunks.values()) + self.artifact_bytes
+
+
+class Sent(Record, frozen=True, kw_only=True):
+    """The state of a server's own telemetry ref.
+
+    Attributes:
+        tip: the commit that is known to be there, "" for none.
+        length: how many commits its history has.
+        begun_at: when that history was begun.
+        written: the commits that this server wrote lately, landed or not: all that is not a stranger's.
+        runs: `<job>.<attempt>` -> what was sent of it.
+        pending: the record as it will be if the commit that was pushed last has landed.
+    """
+
+    tip: str = ""
+    length: int = 0
+    begun_at: datetime | None = None
+    written: tuple[str, ...] = ()
+    runs: dict[str, SentLog] = {}
+    pending: "Sent | None" = None

@@ -1,0 +1,206 @@
+"""What the use cases need of the world; adapters satisfy these, fakes pass the same contract suites."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from bnet.codec.view import Changes
+from bnet.model.run import Intent, RunFact
+from bnet.model.telemetry import Sent
+from bnet.rules.leases import Observed
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What the hub holds at one moment: the ledger's tip ("" if there is none), server -> telemetry tip."""
+
+    ledger: str
+    telemetry: Mapping[str, str]
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit to be written.
+
+    Attributes:
+        parent: the commit that it follows; None begins a history.
+        files: path -> content, or None for removal, on top of the parent's tree.
+        message: as text.
+        author: who made it.
+        at: when.
+        like: for a commit without parent: the commit whose tree it begins with.
+        kind: `ledger` or `telemetry`; the newest of each kind is kept from being swept away.
+    """
+
+    parent: str | None
+    files: Mapping[str, bytes | None]
+    message: str
+    author: str
+    at: datetime
+    like: str | None = None
+    kind: str = "ledger"
+
+
+class Update(msgspec.Struct, frozen=True):
+    """A ref that shall move from one commit ("" for none) to another, or not at all."""
+
+    ref: str
+    old: str
+    new: str
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """A transaction: its commit, its number, the next job's number, who made it, and when by their clock."""
+
+    commit: str
+    seq: int
+    next_job: int
+    actor: str
+    at: datetime
+
+
+class Hub(Protocol):
+    """A repository that everyone can push to, and this machine's private copy of its ledger.
+
+    Every method that goes over the network raises `HubUnreachable` when no answer came; it may be retried.
+    The others raise `Damaged` when the private copy is not sound; `remake` mends that.
+    """
+
+    ledger_ref: str
+    telemetry_prefix: str
+
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Keep this machine's other processes off the private copy meanwhile; may be nested."""
+
+    def telemetry_ref(self, server: str) -> str:
+        """Return the ref that a server alone writes."""
+
+    def remake(self) -> None:
+        """Begin with an empty private copy; what the old one held is on the hub."""
+
+    def look(self) -> Look:
+        """Ask the hub for its refs: one round trip, nothing is fetched."""
+
+    def fetch(self, tip: str) -> None:
+        """Bring the ledger's commits up to `tip` into the private copy."""
+
+    def fetch_telemetry(self, servers: Sequence[str]) -> None:
+        """Bring the telemetry of some servers into the private copy."""
+
+    def known(self) -> str:
+        """Return the ledger's tip that was accepted last, "" if none was."""
+
+    def accept(self, tip: str) -> None:
+        """Take a tip as the ledger's; from now on it may only grow from there."""
+
+    def contains(self, tip: str, commit: str) -> bool:
+        """Tell whether a commit is `tip` or an ancestor of it; both are in the private copy, or it is False."""
+
+    def newest_transaction(self, tip: str) -> Stamp | None:
+        """Return the newest transaction in the ancestry of a commit."""
+
+    def changes(self, old: str | None, new: str) -> Changes:
+        """Return what differs between two commits' documents; with None, all of them."""
+
+    def origin(self, tip: str, path: str) -> tuple[str, str]:
+        """Return the last commit that changed a path, and its author's address."""
+
+    def older(self, tip: str, path: str) -> Iterable[tuple[str, bytes]]:
+        """Yield the versions of a document before the one at `tip`: commit and content, newest first."""
+
+    def read(self, tip: str, paths: Sequence[str]) -> Mapping[str, bytes]:
+        """Return the contents of those of some paths that are files at a commit."""
+
+    def names(self, tip: str, under: str) -> list[str]:
+        """Return the paths of the files under a directory at a commit."""
+
+    def write(self, commits: Sequence[Commit]) -> list[str]:
+        """Write commits into the private copy, and return their ids."""
+
+    def push(self, updates: Sequence[Update]) -> str | None:
+        """Ask the hub to move refs, each by compare-and-swap and independently of the others.
+
+        Returns:
+            None when the hub said that all moved. Otherwise what was said, for people alone: whether anything
+            moved is told by a `look`, never by an error's text.
+        """
+
+
+class Clock(Protocol):
+    """The times that a machine knows."""
+
+    def now(self) -> datetime:
+        """Return the time of day in UTC: it informs people, and may jump."""
+
+    def boot(self) -> float:
+        """Return the seconds since the machine started, sleep included: it never jumps."""
+
+    def boot_id(self) -> str:
+        """Return what names this boot of the machine."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Runs(Protocol):
+    """The runs on this machine, each in a directory of its own; a key is `<job>.<attempt>`."""
+
+    def collect(self) -> list[RunFact]:
+        """Return the runs that have not been reported; of one that died, what it left running is ended first."""
+
+    def intend(self, intents: Sequence[Intent]) -> None:
+        """Write down, durably, what shall be run if the claims land."""
+
+    def start(self, key: str, run: str) -> None:
+        """Start an intended run; it starts once, however often this is called, and only under this id."""
+
+    def renew(self, key: str, until: float, grace: float, *, revive: bool) -> None:
+        """Tell a run how long its lease holds, and how long it may take to stop then.
+
+        Args:
+            key: the run.
+            until: seconds on the boot-time clock.
+            grace: seconds.
+            revive: whether a lease that has run out may begin anew.
+        """
+
+    def holds(self, key: str) -> bool:
+        """Tell whether a run's lease holds now."""
+
+    def stop(self, key: str, reason: str, message: str) -> None:
+        """Ask a run's end: TERM, a pause, KILL, to the whole process tree."""
+
+    def settle(self, key: str, note: str) -> None:
+        """Take a run as reported, or as overtaken; it is not collected again."""
+
+    def forget(self, key: str) -> None:
+        """Remove an intended run that will not be started."""
+
+    def log_size(self, key: str) -> int:
+        """Return how many bytes a run has printed."""
+
+    def read_log(self, key: str, start: int, end: int) -> bytes:
+        """Return what is kept of a part of what a run printed, from the first kept byte at or after `start`."""
+
+    def artifacts(self, key: str) -> dict[str, bytes]:
+        """Return the files that an ended run left, by path."""
+
+
+class Notes(Protocol):
+    """What a server writes down for its next sync; all of it can be lost without harm to the hub."""
+
+    def observed(self) -> Observed:
+        """Return what was seen of others."""
+
+    def keep_observed(self, observed: Observed) -> None:
+        """Keep it."""
+
+    def sent(self) -> Sent:
+        """Return what was sent of the telemetry."""
+
+    def keep_sent(self, sent: Sent) -> None:
+        """Keep it, durably: it tells our own commits from a stranger's."""
+
+    def measure(self) -> dict[str, float | None]:
+        """Return this machine's figures for the heartbeat."""

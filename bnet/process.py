@@ -1,0 +1,81 @@
+"""The one gateway to other programs."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Completed(NamedTuple):
+    """How a program ended: its exit code (negative: the signal), and what it wrote."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def complaint(self) -> str:
+        """The last lines that it wrote about what went wrong, for people."""
+        text = (self.err or self.out).decode(errors="replace").strip()
+        return "\n".join(text.splitlines()[-8:]) or f"exit code {self.code}"
+
+
+class TimedOut(Exception):
+    """A program did not end in its time; it and its children were killed."""
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    input: bytes | None = None,
+    timeout: float | None = None,
+) -> Completed:
+    """Run a program to its end, in a process group of its own.
+
+    Args:
+        argv: the program and its arguments.
+        env: its whole environment; None for ours.
+        cwd: where it runs; without it, where we stand, or in / if that directory is gone.
+        input: what it reads; without it, it reads nothing.
+        timeout: seconds after which the whole group is killed.
+
+    Raises:
+        TimedOut: it did not end in time.
+        OSError: it could not be started.
+    """
+    process = subprocess.Popen(
+        argv,
+        env=env,
+        cwd=cwd or _standing(),
+        stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(input, timeout)
+    except subprocess.TimeoutExpired:
+        raise TimedOut(f"{argv[0]} did not end within {timeout:.0f} s") from None
+    finally:
+        if process.poll() is None:
+            _kill_group(process)
+    return Completed(process.returncode, out, err)
+
+
+def _standing() -> str | None:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return "/"  # Git, for one, does not start in a directory that was removed
+    return None
+
+
+def _kill_group(process: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()

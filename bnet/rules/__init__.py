@@ -1,0 +1,1 @@
+"""Pure transitions: from what is, and what is asked, to what shall be."""

@@ -1,0 +1,180 @@
+"""Admission: from a command to what it changes, or the reason why not."""
+
+from collections.abc import Sequence
+
+import msgspec
+import xxhash
+
+from bnet.codec import layout
+from bnet.codec.documents import encode
+from bnet.model.command import (
+    CancelJob,
+    Command,
+    DrainServer,
+    NeedRef,
+    PauseServer,
+    ResumeServer,
+    RetryJob,
+    SetPriority,
+    Submit,
+)
+from bnet.model.job import Job, JobSpec
+from bnet.model.server import Server
+from bnet.model.state import KeyEntry, KeyFile
+from bnet.rules import jobs, servers
+from bnet.rules.change import Change
+from bnet.rules.jobs import Illegal
+from bnet.rules.specs import Facts, combinations, job_spec, number_of, source_of
+from bnet.rules.transaction import Transaction
+
+MOST_JOBS = 2000  # of one file or submission, and so of one transaction's message
+LARGEST_JOB = 500_000  # bytes
+
+
+def admit(tx: Transaction, commands: Sequence[Command], *, by: str, facts: Facts) -> list[int]:
+    """Apply commands, all or none.
+
+    Args:
+        tx: what they are applied to.
+        commands: in order; a later one may refer to a job of an earlier one by name.
+        by: who asks.
+        facts: what was looked up for them.
+
+    Returns:
+        The numbers of the jobs that were submitted, or that had the same key already.
+
+    Raises:
+        Illegal: one of them cannot be done; nothing was applied. Its `command` is that one's index.
+    """
+    trial = tx.fork()
+    numbers: list[int] = []
+    for index, command in enumerate(commands):
+        try:
+            numbers += _one(trial, command, by, facts)
+            if len(numbers) > MOST_JOBS:
+                raise Illegal(f"that is more than {MOST_JOBS:,} jobs at once; submit them in parts")
+        except Illegal as error:
+            error.command = index
+            raise
+    tx.join(trial)
+    return numbers
+
+
+def sources_of(commands: Sequence[Command]) -> set[tuple[str, str]]:
+    """Return the (repository, ref) pairs that commands need resolved to commits."""
+    found = (source_of(each) for each in commands if isinstance(each, Submit))
+    return {
+        (each.repository, each.ref or "HEAD")
+        for each in found
+        if each is not None and each.repository is not None and each.commit is None
+    }
+
+
+def numbers_of(commands: Sequence[Command]) -> set[int]:
+    """Return the job numbers that commands refer to."""
+    numbers = {each.job for each in commands if isinstance(each, CancelJob | RetryJob | SetPriority)}
+    for command in commands:
+        if isinstance(command, Submit):
+            refs = [each.job if isinstance(each, NeedRef) else each for each in command.needs]
+            numbers |= {number for number in map(number_of, refs) if number is not None}
+    return numbers
+
+
+def _one(tx: Transaction, command: Command, by: str, facts: Facts) -> list[int]:
+    match command:
+        case Submit():
+            return _submit(tx, command, by, facts)
+        case RetryJob():
+            return _retry(tx, _job(tx, command.job, facts), by)
+        case CancelJob():
+            tx.apply(jobs.cancel(_job(tx, command.job, facts), by=by, reason=command.reason, now=tx.now))
+        case SetPriority():
+            tx.apply(jobs.set_priority(_job(tx, command.job, facts), command.priority, by=by))
+        case PauseServer():
+            tx.apply(servers.wish(_server(tx, command.server), "paused", by=by, why=command.reason))
+        case DrainServer():
+            tx.apply(servers.wish(_server(tx, command.server), "draining", by=by, why=command.reason))
+        case ResumeServer():
+            tx.apply(servers.wish(_server(tx, command.server), "active", by=by, why=""))
+    return []
+
+
+def _job(tx: Transaction, number: int, facts: Facts) -> Job:
+    job = tx.jobs.get(number) or facts.archived.get(number)
+    if job is None:
+        raise Illegal(f"there is no job #{number}")
+    return job
+
+
+def _server(tx: Transaction, name: str) -> Server:
+    server = tx.servers.get(name)
+    if server is None:
+        there = ", ".join(sorted(tx.servers)) or "none"
+        raise Illegal(f"there is no server {name}; the servers are: {there}")
+    return server
+
+
+def _submit(tx: Transaction, command: Submit, by: str, facts: Facts) -> list[int]:
+    if command.key == "":
+        raise Illegal("the key is empty; all jobs with one key are one job")
+    path = "" if command.key is None else layout.key_path(xxhash.xxh3_64_hexdigest(command.key.encode()))
+    known = tx.documents.get(path) or tx.state.keys.get(path) or KeyFile()
+    assert isinstance(known, KeyFile)
+    if command.key is not None and command.key in known.keys:
+        return list(known.keys[command.key].jobs)
+    made = [
+        job_spec(tx, command, by, facts, tx.next_job + index, cell)
+        for index, cell in enumerate(combinations(command.matrix))
+    ]
+    for spec in made:
+        if len(encode(spec)) > LARGEST_JOB:
+            raise Illegal(f"the job is over {LARGEST_JOB:,} bytes; put what it needs into its source")
+        _enter(tx, Job(spec=spec))
+    numbers = [spec.number for spec in made]
+    if command.key is not None:
+        entry = KeyEntry(jobs=tuple(numbers), at=tx.now)
+        tx.documents[path] = KeyFile(keys={**known.keys, command.key: entry})
+    _supersede(tx, made, by)
+    return numbers
+
+
+def _enter(tx: Transaction, job: Job) -> None:
+    tx.apply(
+        Change(
+            verb="submit",
+            target=f"#{job.number}",
+            note=job.spec.name,
+            fields={"by": job.spec.submitted_by, "name": job.spec.name},
+            jobs=(job,),
+            jobs_made=1,
+        )
+    )
+
+
+def _retry(tx: Transaction, job: Job, by: str) -> list[int]:
+    if job.result is None:
+        raise Illegal(f"job #{job.number} is {job.state}; only a finished job can be retried")
+    spec = msgspec.structs.replace(
+        job.spec,
+        number=tx.next_job,
+        submitted_by=by,
+        submitted_at=tx.now,
+        retry_of=job.number,
+        key=None,
+        needs=(),
+        not_before=None,
+    )
+    _enter(tx, Job(spec=spec))
+    return [spec.number]
+
+
+def _supersede(tx: Transaction, made: Sequence[JobSpec], by: str) -> None:
+    if not made or made[0].supersede == "none" or made[0].group is None:
+        return
+    newest = {spec.number for spec in made}
+    for old in list(tx.jobs.values()):
+        same = old.spec.group is not None and old.spec.group.name == made[0].group.name
+        hit = old.state == "pending" or (old.state == "running" and made[0].supersede == "running")
+        if same and hit and old.number not in newest and old.wanted.cancel is None:
+            why = f"superseded by #{made[0].number}"
+            tx.apply(jobs.cancel(old, by=by, reason=why, now=tx.now, superseded=True))

@@ -1,0 +1,81 @@
+"""From jobs of a history that was given up to commands that ask for them again."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from bnet.model.command import NeedRef, Retry, Submit
+from bnet.model.job import Job, JobSpec, Need, RetryRule
+
+
+def only_in(ours: Mapping[int, Job], theirs: Mapping[int, Job]) -> list[Job]:
+    """Return the jobs of one history that another one does not have; a number alone makes no same job."""
+    return [
+        job for number, job in sorted(ours.items()) if number not in theirs or theirs[number].spec != job.spec
+    ]
+
+
+def resubmissions(lost: Sequence[Job], kept: Mapping[int, Job], label: str) -> list[Submit]:
+    """Return commands that ask again for those of some jobs that have not finished.
+
+    Args:
+        lost: in the order of their numbers.
+        kept: the jobs that the new history has.
+        label: makes the keys, so that submitting the commands twice makes no job twice.
+    """
+    unfinished = {job.number: job for job in lost if job.result is None}
+    uses = Counter(job.spec.name for job in unfinished.values())
+    names = {
+        number: job.spec.name if uses[job.spec.name] == 1 else f"{job.spec.name[:48]}-{number}"
+        for number, job in unfinished.items()
+    }
+    return [_again(job, names, lost, kept, label) for job in unfinished.values()]
+
+
+def _again(
+    job: Job, names: Mapping[int, str], lost: Sequence[Job], kept: Mapping[int, Job], label: str
+) -> Submit:
+    spec = job.spec
+    gone = {each.number for each in lost}
+    needs = [_need(each, names, gone, kept) for each in spec.needs]
+    return Submit(
+        name=names[job.number],
+        command=spec.command,
+        queue=spec.queue,
+        priority=job.priority,
+        labels=dict(spec.labels),
+        needs=tuple(each for each in needs if each is not None),
+        source=spec.source,
+        env=dict(spec.env),
+        secrets=spec.secrets,
+        sandbox=spec.sandbox,
+        image=spec.image,
+        timeout=spec.timeout,
+        silence_timeout=spec.silence_timeout,
+        retry=tuple(_retry(each) for each in spec.retry),
+        group=spec.group,
+        supersede=spec.supersede,
+        locks=spec.locks,
+        artifacts=spec.artifacts,
+        not_before=None if spec.not_before is None else spec.not_before.isoformat(),
+        expires_after=spec.expires_after,
+        on_lost_lease=spec.on_lost_lease,
+        key=_key(spec, label),
+    )
+
+
+def _need(need: Need, names: Mapping[int, str], gone: set[int], kept: Mapping[int, Job]) -> NeedRef | None:
+    """Return whom to wait for now; nobody, where the wait was over in the history that was given up."""
+    if need.job in names:
+        return NeedRef(job=names[need.job], on=need.on)
+    if need.job in gone or need.job not in kept:
+        return None
+    return NeedRef(job=need.job, on=need.on)
+
+
+def _retry(rule: RetryRule) -> Retry:
+    return Retry(limit=rule.limit, exit_code=rule.exit_codes, reason=rule.reasons)
+
+
+def _key(spec: JobSpec, label: str) -> str:
+    # One key stands for all the jobs of a matrix; they are asked for one by one now.
+    return spec.key if spec.key is not None and not spec.matrix else f"{label}.{spec.number}"

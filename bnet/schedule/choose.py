@@ -1,0 +1,58 @@
+"""The choice of the jobs that a server claims."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from bnet.model.hub import Settings
+from bnet.model.job import Job
+from bnet.model.server import Server
+from bnet.rules.waiting import Usage, server_conditions, shared_conditions, usage
+
+
+def choose(
+    jobs: Mapping[int, Job], server: Server, settings: Settings, now: datetime, *, room: int
+) -> Iterator[Job]:
+    """Yield the jobs that a server should claim now, best first.
+
+    Args:
+        jobs: all of them.
+        server: who would run them.
+        settings: for the rules of queues.
+        now: for `not_before`.
+        room: how many slots the server knows to be free.
+
+    Order: priority; within one, the submitters in turn, whoever has least running first, so that a thousand
+    jobs of one do not keep out the one job of another; then the number.
+    """
+    if server.wanted != "active" or room <= 0:
+        return
+    taken = usage(jobs.values())
+    for job in _in_order(jobs, taken):
+        if room <= 0:
+            return
+        if _open(job, jobs, server, taken, settings, now):
+            taken.take(job, server.name)
+            room -= 1
+            yield job
+
+
+def _in_order(jobs: Mapping[int, Job], taken: Usage) -> list[Job]:
+    pending = [job for job in jobs.values() if job.result is None and job.claim is None]
+    pending.sort(key=lambda job: (job.priority, job.number))
+    turns: dict[tuple[int, str], int] = {}
+    keyed = []
+    for job in pending:
+        who = (job.priority, job.spec.submitted_by)
+        turns[who] = turn = turns.get(who, taken.submitters[who[1]]) + 1
+        keyed.append((who[0], turn, job.number, job))
+    keyed.sort(key=lambda each: each[:3])
+    return [each[3] for each in keyed]
+
+
+def _open(
+    job: Job, jobs: Mapping[int, Job], server: Server, taken: Usage, settings: Settings, now: datetime
+) -> bool:
+    if any(server.labels.get(key) != value for key, value in job.spec.labels.items()):
+        return False  # the commonest answer, before anything is put in words
+    shared = shared_conditions(job, jobs, taken, settings, now)
+    return all(each.holds for each in [*shared, *server_conditions(job, server, taken)])

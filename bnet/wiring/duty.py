@@ -1,0 +1,138 @@
+"""A server on duty: this machine as a `Service` needs it, with the adapters that its rounds work through."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from bnet import idle
+from bnet.app.cycle import Node
+from bnet.app.lookup import Lookup
+from bnet.app.submit import Outbox
+from bnet.app.supervise import run_environment
+from bnet.errors import BnetError
+from bnet.files import read_json, read_or_none, write_atomic, write_json
+from bnet.host.notes import LocalNotes
+from bnet.host.runs import LocalRuns, parse_environment
+from bnet.host.station import Station
+from bnet.model.server import Identity
+from bnet.ports import Clock
+from bnet.wiring.machine import Machine
+
+SOURCES_EVERY = 3600.0  # seconds between two looks at the snapshots on the hub
+SUPERVISOR = Path(__file__).parents[1] / "runners" / "supervisor"
+
+
+class Duty:
+    """The `Host` of a `Service`."""
+
+    def __init__(self, machine: Machine) -> None:
+        """Keep the machine; nothing is opened yet.
+
+        Raises:
+            BnetError: it has joined no network.
+        """
+        if machine.identity is None:
+            raise BnetError("this machine has not joined a network", hint="bnet join HUB --name NAME")
+        self.machine = machine
+        self.identity: Identity = machine.identity
+
+    @property
+    def clock(self) -> Clock:
+        """The machine's clock."""
+        return self.machine.clock
+
+    @cached_property
+    def station(self) -> Station:
+        """This server's machine at work."""
+        return Station(self.machine.home, self.clock)
+
+    def enter(self) -> bool:
+        """Begin to work; clear what a killed sync left behind. False if another process works already."""
+        if not self.station.enter():
+            return False
+        with self.machine.mirror_lock:
+            self.machine.hub(self.identity.hub).sweep()
+        return True
+
+    def leave(self) -> None:
+        """End the work."""
+        self.station.leave()
+
+    def log(self, text: str) -> None:
+        """Write a line into this server's log."""
+        self.station.log(text)
+
+    def stop_asked(self) -> bool:
+        """Tell whether this process was asked to end."""
+        return self.station.stop_asked()
+
+    def keep_snapshot(self, node: Node) -> None:
+        """Keep the ledger's snapshot for the next process."""
+        self.machine.keep(node.identity.hub, node.ledger)
+
+    def rest(self, node: Node, seconds: float | None) -> None:
+        """Write down that the next sync has nothing to do before so many seconds are over, if that is so."""
+        path = Path(idle.path_of(str(self.machine.home.path)))
+        hub = self.machine.hub(node.identity.hub)
+        # What was decided on and what was seen last may differ: an answer was lost, and others went on.
+        if seconds is None or f"{node.ledger.state.tip}\t{hub.ledger_ref}\n" not in hub.last_told:
+            path.unlink(missing_ok=True)
+            return
+        hub = self.machine.hub(node.identity.hub)
+        argv, env = hub.question()
+        until = self.clock.boot() + seconds
+        noted = idle.note(argv, env, hub.last_told, until, self.clock.boot_id(), str(self.machine.home.path))
+        write_atomic(path, noted, durable=False, mode=0o600)
+
+    def sweep(self, node: Node) -> None:
+        """Remove what nobody needs any more."""
+        retention = node.ledger.state.settings.retention
+        self.station.sweep_runs(retention)
+        if self.station.is_due("sources", SOURCES_EVERY):
+            try:
+                self._sweep_sources(node, retention.sources)
+            except BnetError as error:
+                self.log(f"old snapshots stay on the hub until the next look: {error}")
+
+    def _sweep_sources(self, node: Node, keep: float) -> None:
+        """Delete the snapshots on the hub that no open job names; when each was first seen is kept on disk."""
+        from bnet.gitstore import sources
+
+        url = node.identity.hub
+        path = self.machine.home.hub_dir(url) / "sources.json"
+        seen = read_json(path) or {}
+        now = self.clock.now().timestamp()
+        refs = sources.on_hub(url, [sources.SNAPSHOTS + "*"], self.machine.git_env)
+        write_json(path, {ref: seen.get(ref, now) for ref in refs}, durable=False)
+        gone = sources.outdated(refs, named=node.snapshots_named(), first_seen=seen, now=now, keep=keep)
+        if gone:
+            sources.delete(url, gone, self.machine.git_env)
+
+    def outbox(self) -> Outbox:
+        """Return the submissions that wait."""
+        return self.machine.outbox()
+
+    def node(self) -> Node:
+        """Return this server as a part of the network."""
+        machine = self.machine
+        ledger = machine.ledger(self.identity.hub, self.identity.name)
+        return Node(
+            self.identity,
+            ledger,
+            LocalRuns(machine.home.runs, SUPERVISOR, machine.clock, self._run_environment),
+            LocalNotes(machine.home.path),
+            machine.clock,
+            Lookup(ledger.hub, machine.resolve),
+            _digest,
+            machine.home.runs,
+        )
+
+    def _run_environment(self, asked: tuple[str, ...]) -> Mapping[str, str]:
+        text = (read_or_none(self.machine.home.secrets_env) or b"").decode(errors="replace")
+        return run_environment(self.machine.env, self.identity.path, parse_environment(text), asked)
+
+
+def _digest(data: bytes) -> str:
+    import blake3
+
+    return blake3.blake3(data).hexdigest()

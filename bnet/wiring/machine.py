@@ -1,0 +1,321 @@
+"""This machine: its home, its hubs, and what the commands of people need of them."""
+
+import contextlib
+import random
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from bnet import scaffold
+from bnet.app.finding import Patient
+from bnet.app.ledger import Ledger
+from bnet.app.submit import Outbox
+from bnet.app.whereabouts import hub_here, ledger_branch
+from bnet.codec import people
+from bnet.errors import BnetError, HubUnreachable, Taken
+from bnet.files import read_json, read_or_none, write_atomic, write_json
+from bnet.gitstore.checkup import GitCheckup
+from bnet.gitstore.hub import RemoteHub
+from bnet.gitstore.places import GitGrounds, advice
+from bnet.gitstore.repo import environment
+from bnet.gitstore.sources import shown
+from bnet.host import traits
+from bnet.host.checkup import HostCheckup
+from bnet.host.clock import SystemClock
+from bnet.host.home import Home
+from bnet.host.lock import HostLock
+from bnet.host.minutely import Minutely
+from bnet.host.notes import LocalNotes
+from bnet.model.command import Command, Submit
+from bnet.model.job import Source
+from bnet.model.server import Identity
+from bnet.rules.specs import Unresolved
+
+SYNC_PATIENCE = 30.0  # seconds: longer than a sync takes
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a hub is: its URL, the ledger's branch there, the telemetry refs' prefix."""
+
+    url: str
+    branch: str = "bnet"
+    prefix: str = "refs/bnet/servers/"
+
+
+class Machine:
+    """Everything that the command line needs of this machine, made when it is first asked for."""
+
+    def __init__(self, home: Home, env: Mapping[str, str], who: str) -> None:
+        """Keep where the machine keeps its files, its environment, and who acts."""
+        self.home = home
+        self.env = env
+        self.who = who
+        self.clock = SystemClock()
+        self.chance = random.Random()
+        self._hubs: dict[str, RemoteHub] = {}
+        self._places: dict[str, Place] = {}
+
+    @cached_property
+    def git_env(self) -> dict[str, str]:
+        """The environment in which Git runs."""
+        return environment(self.env)
+
+    @cached_property
+    def mirror_lock(self) -> "PatientLock":
+        """Keeps this machine's processes off each other's work on the mirrors."""
+        return PatientLock(self.home.mirror_lock)
+
+    @cached_property
+    def identity(self) -> Identity | None:
+        """Who this machine is, if it has joined a network."""
+        data = read_or_none(self.home.server_yaml)
+        if data is None:
+            return None
+        text = people.parse(data, str(self.home.server_yaml))
+        return people.read(text, Identity, text.data)
+
+    def keep_identity(self, identity: Identity) -> None:
+        """Write `server.yaml`."""
+        self.home.ensure()
+        write_atomic(self.home.server_yaml, people.write(identity), mode=0o600)
+        self.__dict__["identity"] = identity
+
+    @cached_property
+    def grounds(self) -> GitGrounds:
+        """Looks at repositories before there is a mirror of them."""
+        return GitGrounds(self.git_env)
+
+    def place(self, url: str) -> Place:
+        """Return where a hub's ledger is; found out once, then remembered."""
+        if url not in self._places:
+            self._places[url] = self._remembered(url) or Place(url, self._branch_of(url))
+        return self._places[url]
+
+    def _remembered(self, url: str) -> Place | None:
+        known = read_json(self.home.hub_dir(url) / "hub.json")
+        if known is None or known.get("url") != url:
+            return None
+        branch, prefix = known.get("branch"), known.get("prefix")
+        return Place(url, branch, prefix) if isinstance(branch, str) and isinstance(prefix, str) else None
+
+    def _branch_of(self, url: str) -> str:
+        if self.identity is not None and self.identity.hub == url:
+            return self.identity.branch
+        if self.env.get("BNET_BRANCH"):
+            return self.env["BNET_BRANCH"]
+        try:
+            return ledger_branch(self.grounds.behind(url, "bnet"))
+        except HubUnreachable:
+            return "bnet"  # whatever is done next says that there is no answer, and what happens then
+
+    def hub_here(self, here: Path) -> str:
+        """Return the hub of the repository that one stands in.
+
+        Raises:
+            BnetError: there is none; the hint names the other ways to name one.
+        """
+        return hub_here(here, self.grounds, lambda url: self._remembered(url) is not None)
+
+    def hub_named(self, url: str) -> str:
+        """Return the hub that is meant by a URL or path: of a clone of a hub, the remote `origin`."""
+        ground = self.grounds.at(Path(url)) if Path(url).is_absolute() and Path(url).is_dir() else None
+        if ground is None or ground.bare or not ground.origin:
+            return url
+        try:
+            return self.hub_here(ground.path)
+        except HubUnreachable:
+            raise
+        except BnetError:
+            return url
+
+    def begin(self, url: str, branch: str) -> RemoteHub:
+        """Return the hub at a URL, with the ledger on a branch; what was known of it before is forgotten.
+
+        Raises:
+            BnetError: this machine is a server of that other one.
+        """
+        if self.identity is not None and self.identity.hub == url:
+            raise BnetError(
+                f"this machine is server {self.identity.name} of a network whose ledger {url} has lost",
+                hint="`bnet sync` gives back what is known here; or delete server.yaml and begin anew",
+            )
+        shutil.rmtree(self.home.hub_dir(url), ignore_errors=True)
+        self._hubs.pop(url, None)
+        self.settle(url, branch)
+        return self.hub(url)
+
+    def settle(self, url: str, branch: str) -> None:
+        """Take a branch as the one that holds a hub's ledger."""
+        if self.place(url).branch != branch:
+            self._places[url] = Place(url, branch)
+            self._hubs.pop(url, None)
+
+    @staticmethod
+    def shown(url: str) -> str:
+        """Return a hub's URL as people may see it, without a password or token."""
+        return shown(url)
+
+    @staticmethod
+    def advice(url: str) -> str:
+        """Say what to do about a hub that cannot be read."""
+        return advice(url)
+
+    def scaffold(self) -> Path:
+        """Return the folder that holds what a hub begins with."""
+        return scaffold.root()
+
+    def traits(self) -> tuple[int, Mapping[str, str]]:
+        """Return how many jobs this machine can run at a time, and the labels that it has by itself."""
+        return traits.cores(), traits.labels()
+
+    def minutely(self) -> Minutely:
+        """Return the cron entry or timer of this BNET_HOME."""
+        return Minutely(self.home, self.env.get("PATH", ""), self.env.get("XDG_CONFIG_HOME", ""))
+
+    def trial(self, program: Sequence[str]) -> str:
+        """Start bnet as cron will, and return what it complains about."""
+        return self.minutely().trial(program)
+
+    def drop_identity(self) -> None:
+        """Remove `server.yaml`, and what a server of another name or network must not take for its own."""
+        for path in (self.home.server_yaml, self.home.observed_json, self.home.path / "telemetry.json"):
+            path.unlink(missing_ok=True)
+        self.__dict__["identity"] = None
+
+    @contextlib.contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Keep this server's syncs and agents from working meanwhile.
+
+        Raises:
+            Taken: an agent is at work and does not end.
+        """
+        self.home.ensure()
+        lock = HostLock(self.home.sync_lock)
+        try:
+            lock.acquire(timeout_s=SYNC_PATIENCE)
+        except Taken:
+            raise Taken(
+                "an agent of this server is at work", hint="stop it (SIGTERM, or Ctrl-C), then try again"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def hub(self, url: str) -> RemoteHub:
+        """Return the hub behind a URL, with its private mirror."""
+        if url not in self._hubs:
+            place = self.place(url)
+            self.home.ensure()
+            directory = self.home.hub_dir(url)
+            self._hubs[url] = RemoteHub(
+                url,
+                place.branch,
+                directory / "mirror.git",
+                self.git_env,
+                prefix=place.prefix,
+                lock=self.mirror_lock,
+            )
+        return self._hubs[url]
+
+    def ledger(self, url: str, actor: str | None = None) -> Ledger:
+        """Return the ledger of a hub, beginning with the snapshot that was kept last."""
+        ledger = Ledger(self.hub(url), self.clock, actor or self.who, self.chance)
+        kept = read_or_none(self.home.hub_dir(url) / "snapshot")
+        if kept is not None:
+            ledger.thaw(kept)
+        return ledger
+
+    def keep(self, url: str, ledger: Ledger) -> None:
+        """Keep a ledger's snapshot for the next process, if it has moved far enough to be worth it."""
+        hub = self.hub(url)
+        place = Place(url, hub.ledger_ref.removeprefix("refs/heads/"), hub.telemetry_prefix)
+        directory = self.home.hub_dir(url)
+        if place != self.place(url) or not (directory / "hub.json").exists():
+            write_json(directory / "hub.json", {"url": url, "branch": place.branch, "prefix": place.prefix})
+            self._places[url] = place
+        if ledger.moved * KEEP_SHARE > ledger.size:
+            write_atomic(directory / "snapshot", ledger.freeze_dry(), durable=False)
+            ledger.moved = 0
+        hub.maintain_if_due()
+
+    def with_snapshot(self, url: str, commands: Sequence[Command], directory: Path) -> list[Command]:
+        """Put a snapshot of a working tree on the hub, and return submissions that run in it."""
+        from bnet.gitstore.worktree import snapshot
+
+        with snapshot(directory, self.git_env) as shot:
+            shot.push(url)
+            source = Source(snapshot=shot.oid)
+        return [replace(each, source=source) if isinstance(each, Submit) else each for each in commands]
+
+    def outbox(self) -> Outbox:
+        """Return the submissions that wait."""
+        self.home.ensure()
+        return Outbox(self.home.outbox)
+
+    def checkup(self, url: str | None) -> GitCheckup:
+        """Return what looks at a hub and its mirror from outside."""
+        mirror = None if url is None else self.home.hub_dir(url) / "mirror.git"
+        return GitCheckup(url, mirror, self.git_env)
+
+    def patient(self, url: str | None) -> Patient:
+        """Return this machine for the doctor, with as much of it as is sound."""
+        identity, ledger, problems = None, None, ["", ""]
+        try:
+            identity = self.identity
+        except (BnetError, OSError) as error:
+            problems[0] = str(error)
+        try:
+            ledger = None if url is None else self.ledger(url)
+        except (BnetError, OSError) as error:
+            problems[1] = str(error)
+        return Patient(
+            home=self.home.path,
+            url=url,
+            identity=identity,
+            identity_problem=problems[0],
+            host=HostCheckup(self.home, self.env, self.clock),
+            git=self.checkup(url),
+            ledger=ledger,
+            ledger_problem=problems[1],
+            clock=self.clock,
+            notes=LocalNotes(self.home.path),
+        )
+
+    def resolve(self, repository: str, ref: str) -> str | Unresolved:
+        """Return the commit that a ref of a repository is, or why nobody knows."""
+        from bnet.gitstore.sources import RepositoryUnreachable, resolve
+
+        try:
+            return resolve(repository, ref, self.git_env)
+        except RepositoryUnreachable as error:
+            return Unresolved(str(error), again=True)
+        except BnetError as error:
+            return Unresolved(str(error))
+
+
+KEEP_SHARE = 50  # a snapshot is written anew once more than a fiftieth of it has changed since
+
+
+class PatientLock:
+    """A host lock that is waited for, and may be entered again by its holder."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the lock; its directory is made when it is first entered."""
+        self._lock = HostLock(path)
+
+    def __enter__(self) -> "PatientLock":
+        try:
+            self._lock.acquire(timeout_s=60)
+        except Taken as error:
+            # As if the hub did not answer: whoever has the mirror waits for it, and an agent tries again.
+            raise HubUnreachable(error.message, hint=error.hint) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()

@@ -1,0 +1,76 @@
+"""The schemas that editors get are those of the types, and accept what the inbox takes."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from bnet import scaffold
+from bnet.codec.inbox import parse_commands
+from bnet.codec.schemas import build, shipped
+from bnet.codec.schemas.__main__ import main
+
+
+def valid(name: str, value: Any) -> bool:
+    validator = jsonschema.Draft202012Validator(json.loads(shipped()[name]))
+    return bool(validator.is_valid(value))
+
+
+def test_they_are_up_to_date() -> None:
+    assert build() == shipped(), "run python -m bnet.codec.schemas"
+    assert main(["--check"]) == 0
+
+
+@pytest.mark.parametrize("name", sorted(build()))
+def test_each_is_a_schema(name: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(json.loads(shipped()[name]))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "accepted"),
+    [
+        ("hub.json", None, True),
+        ("hub.json", {"ttl": 60, "queues": {"fast": {"limit": 2}}}, True),
+        ("hub.json", {"tttl": 60}, False),
+        ("hub.json", {"push_budget": 0}, False),
+        ("inbox.json", {"cancel": {"job": 1}}, True),
+        ("inbox.json", [{"submit": {"command": "true"}}, {"pause": {"server": "s1"}}], True),
+        ("inbox.json", {"cancel": {"job": 1}, "retry": {"job": 1}}, False),
+        ("inbox.json", {"submit": {"comand": "true"}}, False),
+        ("job.json", {"command": ["make", "all"], "timeout": "10m"}, True),
+        ("job.json", [{"submit": {"command": "true"}}], True),
+        ("job.json", {"cancel": {"job": 1}}, False),
+    ],
+)
+def test_what_they_accept(name: str, value: Any, accepted: bool) -> None:
+    assert valid(name, value) is accepted
+
+
+def test_the_examples_of_the_inbox_are_right() -> None:
+    text = (scaffold.root() / "coordination/inbox/README.md").read_text()
+    examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 3
+    for example in examples:
+        assert parse_commands(example.encode(), "example.yaml")
+        assert valid("inbox.json", yaml.safe_load(example))
+
+
+def test_the_defaults_shown_in_the_settings_are_the_defaults() -> None:
+    from bnet.codec import people
+    from bnet.model.hub import Settings
+
+    text = (scaffold.root() / "coordination/hub.yaml").read_text()
+    shown = "\n".join(re.sub(r"^# ?", "", line) for line in re.findall(r"^# ?[ a-z_]+:(?: .*)?$", text, re.M))
+    data = {
+        name: value for name, value in yaml.safe_load(shown).items() if name in Settings.__struct_fields__
+    }
+    parsed = people.parse(json.dumps(data).encode(), "hub.yaml")
+    told = people.read(parsed, Settings, parsed.data)
+    assert (told.name, told.telemetry_prefix) == (Settings().name, Settings().telemetry_prefix)
+    assert (told.intervals, told.retention) == (Settings().intervals, Settings().retention)
+    assert valid("hub.json", data)
