@@ -32,12 +32,22 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     commit: str | None
     beat: bool
+    unheard: str
     subject: str
     started: int
     wait_s: float
     held: int
     waiting: int
     draining: bool
+
+    def lines(self) -> list[str]:
+        """Return what there is to say of it, for a log or a terminal."""
+        said = [self.subject] if self.subject else []
+        if self.unheard:
+            said.append(
+                f"the hub refuses the push of this server's heartbeat: {self.unheard}; its claims run out without it"
+            )
+        return said
 
 
 class Node:
@@ -251,6 +261,7 @@ class Node:
         return Report(
             commit=landed.commit if landed is not None else None,
             beat=landed is not None and landed.beat_since is not None,
+            unheard=landed.unheard if landed is not None else "",
             subject=landed.tx.message(self.identity.name, "").partition("\n")[0] if said and landed else "",
             started=started,
             wait_s=wait_s,

@@ -7,8 +7,9 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from bnet.app.ledger import Diverged, Ledger, NoLedger, TooNew
+from bnet.app.ledger import Diverged, Ledger
 from bnet.app.probes import Probe, RoundTrips, try_writing
+from bnet.app.snapshot import NoLedger, TooNew
 from bnet.errors import BnetError, HubUnreachable
 from bnet.model.server import Identity
 from bnet.model.state import State

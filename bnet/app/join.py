@@ -211,7 +211,7 @@ def try_hub(
     hub_time = clock_of_hub()
     names = sorted(ledger.state.servers)[:CLOCK_WITNESSES] if hub_time is None else []
     beats = heartbeats_for_clock(ledger.hub, look, names)
-    told(compare_clocks(asked, hub_time, ledger.stamp, beats))
+    told(compare_clocks(asked, hub_time, ledger.snapshot.stamp, beats))
     settings = ledger.state.settings
     ttl = ttl_of(settings, len(ledger.state.servers) + 1)
     told(judge_pace(trips.best, settings, ttl, by_cron=by_cron))

@@ -8,12 +8,8 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
-from bnet.codec import layout
-from bnet.codec.documents import Unreadable, decode
-from bnet.codec.frozen import freeze, thaw
-from bnet.codec.view import Changes, File, View, advance, overlay, state_of
+from bnet.app.snapshot import NoLedger, Snapshot
 from bnet.errors import AnswerNo, BnetError, Damaged, HubUnreachable, RefusedByPolicy
-from bnet.model.hub import FORMAT, Head, Settings
 from bnet.model.state import State
 from bnet.ports import Clock, Commit, Hub, Look, Stamp, Update
 from bnet.rules.transaction import Transaction
@@ -36,14 +32,6 @@ class Diverged(AnswerNo):
     """The hub's ledger is not a continuation of the one that this machine knows."""
 
 
-class TooNew(BnetError):
-    """The hub's format is newer than this bnet."""
-
-
-class NoLedger(BnetError):
-    """The repository holds no ledger."""
-
-
 class Beat(msgspec.Struct, frozen=True):
     """A telemetry commit of a server that goes out with whatever push comes next."""
 
@@ -59,6 +47,7 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
         commit: its commit; None where there was nothing to say.
         since: boot-clock seconds before the push that brought it; new claims count from there.
         beat_since: likewise for the telemetry commit; None if that did not land.
+        unheard: why the hub did not take the telemetry commit, in its words; "" if it did, or there was none.
         tries: how often it was decided.
     """
 
@@ -66,6 +55,7 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
     commit: str | None
     since: float
     beat_since: float | None
+    unheard: str
     tries: int
 
 
@@ -83,25 +73,13 @@ class Ledger:
         self.pushes = 0
         self._looked_at = 0.0
         self._look_cost = 0.0
-        self.moved = 0  # files that changed since the snapshot was thawed
         self._adopting = False
-        self._base = View()
-        self._base_commit: str | None = None
-        self._stamp: Stamp | None = None
-        self.view = View()
-        self.state = State(
-            tip="",
-            head=Head(format=FORMAT, hub=""),
-            settings=Settings(),
-            servers={},
-            jobs={},
-            keys={},
-            inbox=(),
-            rejected={},
-            archive=frozenset(),
-            problems=(),
-            restore={},
-        )
+        self.snapshot = Snapshot(hub)
+
+    @property
+    def state(self) -> State:
+        """What the ledger says, as far as it is known here."""
+        return self.snapshot.state
 
     def refresh(self, look: Look | None = None) -> Look:
         """Bring the snapshot up to the hub.
@@ -131,8 +109,7 @@ class Ledger:
         Call it once for each thing that is tried, in case it is the disk that fails.
         """
         self.hub.remake()
-        self._base, self._base_commit = View(), None
-        self.state = replace(self.state, tip="")
+        self.snapshot.forget()
 
     def _refresh(self, look: Look) -> Look:
         if look.ledger and look.ledger == self.state.tip:
@@ -145,7 +122,7 @@ class Ledger:
             tip = self._grown(known, tip)
         if not tip:
             raise NoLedger("the hub has no ledger yet", hint="make one with `bnet init`")
-        self._load(tip)
+        self.snapshot.load(tip)
         if tip != known and not self._adopting:
             self.hub.accept(tip)
         return replace(look, ledger=tip)
@@ -163,8 +140,8 @@ class Ledger:
                     "the hub lost part of its ledger and did not take it back; it is tried again"
                 )
             return known
-        ours = self._head_at(known)
-        if self._adopting or self._head_at(tip).epoch > ours.epoch:
+        ours = self.snapshot.head_at(known)
+        if self._adopting or self.snapshot.head_at(tip).epoch > ours.epoch:
             return tip
         raise Diverged(
             f"the hub's ledger has diverged from the one known here ({tip[:10]} does not contain {known[:10]}); "
@@ -179,7 +156,7 @@ class Ledger:
             TooNew, NoLedger: the snapshot stays as it was.
         """
         with self.hub.exclusive():
-            self._load(tip)
+            self.snapshot.load(tip)
 
     def adopt(self, decide: Decide) -> Landed:
         """Make a transaction on the hub's ledger although it has diverged; from then on it is ours.
@@ -196,77 +173,6 @@ class Ledger:
             return self.transact(decide)
         finally:
             self._adopting = False
-
-    def _head_at(self, tip: str) -> Head:
-        found = self.hub.read(tip, [layout.HEAD]).get(layout.HEAD)
-        try:
-            return Head(format=0, hub="") if found is None else decode(Head, found)
-        except Unreadable:
-            return Head(format=0, hub="")
-
-    def _load(self, tip: str) -> None:
-        stamp = self.hub.newest_transaction(tip)
-        if stamp is None:
-            raise NoLedger("the branch holds no ledger: it has no transaction in its history")
-        changes = self.hub.changes(self._base_commit, stamp.commit)
-        self._check_format(changes, self._base)
-        self.moved += len(changes)
-        base = advance(self._base, self._sourced(stamp.commit, changes), self._older(stamp.commit))
-        view = base
-        if tip != stamp.commit:
-            by_hand = self._sourced(tip, self.hub.changes(stamp.commit, tip))
-            machines = [path for path in by_hand if layout.is_machine(path)]
-            broken_by = {path: self.hub.origin(tip, path)[0] for path in machines}
-            view = overlay(base, by_hand, self._older(tip), self.hub.read(stamp.commit, machines), broken_by)
-        self._base, self._base_commit, self._stamp = base, stamp.commit, stamp
-        self._show(view, tip)
-
-    @property
-    def size(self) -> int:
-        """How many documents the snapshot holds."""
-        return len(self._base.files)
-
-    @property
-    def stamp(self) -> Stamp | None:
-        """The newest transaction that the snapshot has."""
-        return self._stamp
-
-    def _show(self, view: View, tip: str) -> None:
-        assert self._stamp is not None
-        self.view = view
-        self.state = state_of(view, tip, self._stamp.seq, self._stamp.next_job)
-
-    def _sourced(self, tip: str, changes: Changes) -> Changes:
-        """Say of what people write which commit and author it is from; nobody asks that of machines."""
-        told: dict[str, File | None] = {}
-        for path, file in changes.items():
-            asked = path.startswith(layout.INBOX) or path == layout.SETTINGS
-            if file is not None and (asked or file.note):
-                commit, author = self.hub.origin(tip, path)
-                file = replace(file, commit=commit, author=author)
-            told[path] = file
-        return told
-
-    def _older(self, tip: str) -> Callable[[str], list[tuple[str, bytes]]]:
-        return lambda path: list(self.hub.older(tip, path))
-
-    @staticmethod
-    def _check_format(changes: Changes, base: View) -> None:
-        # The format is read before anything else is believed: a newer one may mean other things by our words.
-        # (A base that a newer bnet kept, from before a downgrade, has it without any change.)
-        head = changes.get(layout.HEAD)
-        data = base.files.get(layout.HEAD) if head is None else head.data
-        if data is None:
-            return
-        try:
-            found = msgspec.json.decode(data, type=_FormatOnly).format
-        except msgspec.DecodeError:
-            return
-        if found > FORMAT:
-            raise TooNew(
-                f"this hub has format {found}; this bnet understands up to {FORMAT}",
-                hint="upgrade bnet on this machine; what runs here goes on until then",
-            )
 
     def transact(
         self,
@@ -304,7 +210,7 @@ class Ledger:
     ) -> Landed:
         refusals, beat, beat_since = 0, None, None
         for tries in range(1, TRIES + 1):
-            tx = Transaction(self.state, self.view, self.clock.now())
+            tx = Transaction(self.state, self.snapshot.view, self.clock.now())
             decide(tx)
             commit = self._write(tx)
             if tries == 1 and beat_for is not None:
@@ -321,7 +227,10 @@ class Ledger:
             if commit is None or look is None or self._holds(look, commit):
                 if commit is not None:
                     self._take(tx, commit)
-                return Landed(tx=tx, commit=commit, since=since, beat_since=beat_since, tries=tries)
+                unheard = said or "" if beat is not None else ""
+                return Landed(
+                    tx=tx, commit=commit, since=since, beat_since=beat_since, unheard=unheard, tries=tries
+                )
             refusals = refusals + 1 if look.ledger == self.state.tip else 0
             if refusals >= REFUSALS:
                 raise _unwanted(said or "")
@@ -386,25 +295,12 @@ class Ledger:
         """Go on from our own commit: what it changed is known, nothing is read back."""
         self.hub.accept(commit)
         self.landed += 1
-        self.moved += len(tx.changes)
-        changes = {path: None if data is None else File(data=data) for path, data in tx.writes().items()}
-        self._base = advance(self.view, changes, self._older(commit))
-        self._base_commit, self._stamp = commit, Stamp(commit, tx.seq, tx.next_job, self.actor, tx.now)
-        self._show(self._base, commit)
+        stamp = Stamp(commit, tx.seq, tx.next_job, self.actor, tx.now)
+        self.snapshot.take(commit, stamp, tx.writes())
 
     def _pause(self, tries: int) -> None:
         longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2**tries)
         self.clock.sleep(self.chance.uniform(0, longest))
-
-    def freeze_dry(self) -> bytes:
-        """Return the snapshot for `thaw` in a later process."""
-        return freeze(self._base, self._base_commit)
-
-    def thaw(self, data: bytes) -> None:
-        """Begin with a snapshot that `freeze_dry` gave; anything wrong with it, and it is not used."""
-        kept = thaw(data)
-        if kept is not None:
-            self._base, self._base_commit = kept
 
 
 def _unwanted(said: str) -> BnetError:
@@ -415,7 +311,3 @@ def _unwanted(said: str) -> BnetError:
     if _REFUSING.search(said):
         return RefusedByPolicy(f"the hub refuses the push: {said}", hint="`bnet doctor` tries what it allows")
     return HubUnreachable(f"the hub can be read, but pushes do not arrive: {said}", hint="it is tried again")
-
-
-class _FormatOnly(msgspec.Struct):
-    format: int = 0

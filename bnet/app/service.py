@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from bnet.app.cycle import Node, Report
-from bnet.app.ledger import Diverged, TooNew
+from bnet.app.ledger import Diverged
+from bnet.app.snapshot import TooNew
 from bnet.app.submit import Outbox, deliver
 from bnet.errors import BnetError, Damaged, HubUnreachable, RefusedByPolicy
 from bnet.ports import Clock
@@ -85,8 +86,8 @@ class Service:
         except BnetError as error:
             self.host.log(str(error))
             raise
-        if report.subject:
-            self.host.log(report.subject)
+        for said in report.lines():
+            self.host.log(said)
         for refused in deliver(node.ledger, node.lookup, self.host.outbox(), node.identity.hub):
             self.host.log(refused)
         return report
@@ -174,7 +175,7 @@ class Agent:
         except OSError as error:
             self._wait_for_room(error)
             return None
-        self._absent = 0
+        self._absent = self._absent + 1 if report.unheard else 0
         self.told(report)
         return report
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from bnet.app.ledger import Ledger, NoLedger
+from bnet.app.ledger import Ledger
 from bnet.app.lookup import Lookup
+from bnet.app.snapshot import NoLedger
 from bnet.codec.documents import Unreadable, decode
 from bnet.errors import BnetError, HubUnreachable, Invalid
 from bnet.files import read_or_none, set_aside, write_atomic

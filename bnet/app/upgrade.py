@@ -32,7 +32,7 @@ def upgrade(ledger: Ledger, to: int | None) -> tuple[int, int]:
             raise BnetError(f"the hub has format {tx.format} already; a hub's format only grows")
         if tx.format < wanted:
             _refuse_for_older(tx, wanted)
-            files = upgraded(ledger.view.files, tx.format, wanted)
+            files = upgraded(ledger.snapshot.view.files, tx.format, wanted)
             fields: dict[str, str | int] = {"from": tx.format}
             tx.apply(Change(verb="upgrade", target=f"format {wanted}", fields=fields, files=files))
             tx.format = wanted

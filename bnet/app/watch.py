@@ -29,7 +29,7 @@ def watch(
     """
     others = {name: tip for name, tip in look.telemetry.items() if name != me}
     observed = observe(before, leases, others, boot_id=clock.boot_id(), now=clock.boot())
-    stamp = ledger.stamp
+    stamp = ledger.snapshot.stamp
     if stamp is None or stamp.seq == before.seq:
         return observed
     skews = dict(observed.skews)

@@ -42,10 +42,10 @@ def sync(app: App, no_claim: bool, delay: float, as_json: bool) -> None:
         service.leave()
     if as_json:
         out_json({name: getattr(report, name) for name in report.__struct_fields__})
-    elif report.subject:
-        note(report.subject)
-    elif report.wait_s:
-        note(f"waits {report.wait_s:.0f} s for this server's turn in the hub's push budget")
+    else:
+        _told(report)
+        if report.wait_s:
+            note(f"waits {report.wait_s:.0f} s for this server's turn in the hub's push budget")
 
 
 def _deliver(app: App) -> bool:
@@ -110,8 +110,8 @@ def agent(app: App, jobs: int | None, idle_exit: float | None, interval: float |
 
 
 def _told(report: "Report") -> None:
-    if report.subject:
-        note(report.subject)
+    for said in report.lines():
+        note(said)
 
 
 def _failed(error: BnetError) -> None:

@@ -228,7 +228,7 @@ class Machine:
         ledger = Ledger(self.hub(url), self.clock, actor or self.who, self.chance)
         kept = read_or_none(self.home.hub_dir(url) / "snapshot")
         if kept is not None:
-            ledger.thaw(kept)
+            ledger.snapshot.thaw(kept)
         return ledger
 
     def keep(self, url: str, ledger: Ledger) -> None:
@@ -239,9 +239,9 @@ class Machine:
         if place != self.place(url) or not (directory / "hub.json").exists():
             write_json(directory / "hub.json", {"url": url, "branch": place.branch, "prefix": place.prefix})
             self._places[url] = place
-        if ledger.moved * KEEP_SHARE > ledger.size:
-            write_atomic(directory / "snapshot", ledger.freeze_dry(), durable=False)
-            ledger.moved = 0
+        if ledger.snapshot.moved * KEEP_SHARE > ledger.snapshot.size:
+            write_atomic(directory / "snapshot", ledger.snapshot.freeze_dry(), durable=False)
+            ledger.snapshot.moved = 0
         hub.maintain_if_due()
 
     def with_snapshot(self, url: str, commands: Sequence[Command], directory: Path) -> list[Command]:

@@ -31,30 +31,30 @@ def busy(world: World) -> Machine:
 
 def thawed(world: World, data: bytes) -> Machine:
     machine = world.machine("b", fresh=False)
-    machine.ledger.thaw(data)
+    machine.ledger.snapshot.thaw(data)
     machine.ledger.refresh()
     return machine
 
 
 def test_a_thawed_snapshot_is_the_one_that_was_freeze_dried(world: World) -> None:
     machine = busy(world)
-    again = thawed(world, machine.ledger.freeze_dry())
+    again = thawed(world, machine.ledger.snapshot.freeze_dry())
     assert again.ledger.state == machine.ledger.state == world.machine("c").ledger.state
 
 
 def test_who_dropped_a_command_is_known_after_a_thaw(world: World) -> None:
-    again = thawed(world, busy(world).ledger.freeze_dry())
+    again = thawed(world, busy(world).ledger.snapshot.freeze_dry())
     assert {file.path: file.by for file in again.ledger.state.inbox}[INBOX] == BOB
 
 
 def test_what_is_broken_is_named_after_a_thaw(world: World) -> None:
-    again = thawed(world, busy(world).ledger.freeze_dry())
+    again = thawed(world, busy(world).ledger.snapshot.freeze_dry())
     assert layout.SETTINGS in {problem.path for problem in again.ledger.state.problems}
     assert again.ledger.state.settings.name == "office"
 
 
 def test_a_thawed_ledger_goes_on(world: World) -> None:
-    data = busy(world).ledger.freeze_dry()
+    data = busy(world).ledger.snapshot.freeze_dry()
     other = world.machine("c")
     other.ledger.transact(finish(1))
     again = thawed(world, data)
@@ -68,8 +68,8 @@ def test_a_snapshot_of_another_version_or_of_nothing_is_a_miss(
     machine = busy(world)
     with monkeypatch.context() as another:
         another.setattr("bnet.codec.frozen.VERSION", 99)
-        other_version = machine.ledger.freeze_dry()
-    unused = world.machine("e", fresh=False).ledger.freeze_dry()
+        other_version = machine.ledger.snapshot.freeze_dry()
+    unused = world.machine("e", fresh=False).ledger.snapshot.freeze_dry()
     for data in (unused, other_version):
         assert thawed(world, data).ledger.state == machine.ledger.state
 
@@ -77,7 +77,7 @@ def test_a_snapshot_of_another_version_or_of_nothing_is_a_miss(
 def test_a_snapshot_of_another_hub_is_a_miss(world: World) -> None:
     other = MemoryWorld()
     other.begin()
-    data = busy(other).ledger.freeze_dry()
+    data = busy(other).ledger.snapshot.freeze_dry()
     machine = busy(world)
     assert thawed(world, data).ledger.state == machine.ledger.state
 
@@ -95,7 +95,7 @@ def in_memory() -> MemoryWorld:
 
 def test_a_truncated_snapshot_is_a_miss_at_every_length(in_memory: MemoryWorld) -> None:
     machine = busy(in_memory)
-    data = machine.ledger.freeze_dry()
+    data = machine.ledger.snapshot.freeze_dry()
     for length in range(0, len(data), 7):
         assert thawed(in_memory, data[:length]).ledger.state == machine.ledger.state
 
@@ -103,7 +103,7 @@ def test_a_truncated_snapshot_is_a_miss_at_every_length(in_memory: MemoryWorld) 
 @pytest.mark.parametrize("flip", [0x01, 0x20, 0x80, 0xFF])
 def test_a_snapshot_with_a_wrong_byte_is_a_miss(in_memory: MemoryWorld, flip: int) -> None:
     machine = busy(in_memory)
-    data = machine.ledger.freeze_dry()
+    data = machine.ledger.snapshot.freeze_dry()
     for at in offsets(data, 400):
         wrong = data[:at] + bytes([data[at] ^ flip]) + data[at + 1 :]
         assert thawed(in_memory, wrong).ledger.state == machine.ledger.state, f"believed a wrong byte at {at}"
@@ -119,6 +119,6 @@ def test_what_is_no_snapshot_is_a_miss(in_memory: MemoryWorld, data: bytes) -> N
 
 def test_several_damages_are_misses_over_git_too(world: World) -> None:
     machine = busy(world)
-    data = machine.ledger.freeze_dry()
+    data = machine.ledger.snapshot.freeze_dry()
     for at in (0, len(data) // 3, len(data) - 1):
         assert thawed(world, data[:at]).ledger.state == machine.ledger.state

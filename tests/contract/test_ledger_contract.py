@@ -24,7 +24,8 @@ from worlds import (
     submit,
 )
 
-from bnet.app.ledger import TRIES, Beat, Diverged, Ledger, NoLedger, TooNew
+from bnet.app.ledger import TRIES, Beat, Diverged, Ledger
+from bnet.app.snapshot import NoLedger, TooNew
 from bnet.codec import layout
 from bnet.codec.documents import encode
 from bnet.errors import HubUnreachable, RefusedByPolicy

@@ -318,7 +318,10 @@ def test_a_hub_of_another_user_that_may_only_be_read(day: Day, tmp_path: Path) -
     home.mkdir()
     os.chown(home, 65534, 65534)
     become = "import os, sys\nos.setgroups([])\nos.setgid(65534)\nos.setuid(65534)"
-    probe = subprocess.run([sys.executable, "-c", f"{become}\nimport bnet"], env=day.fleet.env, cwd=day.root)
+    wanted = f"{become}\nimport re, bnet.cli.main, yaml, msgspec"
+    probe = subprocess.run(
+        [sys.executable, "-c", wanted], env=day.fleet.env, cwd=day.root, capture_output=True
+    )
     if probe.returncode != 0:
         pytest.skip("nobody may not read this interpreter or checkout")
     said = day.bnet("submit", "--", "true", before=become, BNET_HOME=str(home), HOME=str(home))
