@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,11 @@ GIT_CONFIG = """\
 
 # Taken from the caller's environment; all else starts empty, so that a test passes or fails for everyone.
 INHERITED = frozenset({"PATH", "TMPDIR", "VIRTUAL_ENV", "COVERAGE_PROCESS_START", "HYPOTHESIS_PROFILE"})
+
+
+def pytest_configure() -> None:
+    """Let an interrupt be one for what the tests start, also where they run in a shell's background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def is_inherited(name: str) -> bool:

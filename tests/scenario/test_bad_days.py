@@ -120,10 +120,22 @@ class Day:
 
 
 @pytest.fixture
-def day(fleet: Fleet) -> Day:
-    made = Day(fleet)
-    made.begin()
-    return made
+def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
+    """A hub with one server: copied from the first one that was made, to the same place, for paths are in it."""
+    base = tmp_path_factory.getbasetemp()
+    template, root = base / "day-template", base / "day"
+    if template.exists():
+        shutil.copytree(template, root, symlinks=True)
+    made = Day(Fleet(root))
+    try:
+        if not template.exists():
+            root.mkdir()
+            made.begin()
+            shutil.copytree(root, template, symlinks=True)
+        yield made
+    finally:
+        made.fleet.close()
+        shutil.rmtree(root)
 
 
 @contextlib.contextmanager
@@ -311,7 +323,7 @@ def test_a_branch_that_is_checked_out_is_said_in_one_line(fleet: Fleet, tmp_path
 def test_a_hub_of_another_user_that_may_only_be_read(day: Day, tmp_path: Path) -> None:
     config = Path(day.fleet.env["GIT_CONFIG_GLOBAL"])
     config.write_text(f"{config.read_text()}[safe]\n\tdirectory = *\n")
-    for path in [*tmp_path.parents, config.parent, day.root]:
+    for path in [day.root, *day.root.parents, tmp_path, *tmp_path.parents, config.parent]:
         if path.stat().st_uid == 0 and str(path).startswith(str(Path(tmp_path.anchor) / "tmp")):
             path.chmod(path.stat().st_mode | 0o055)
     home = tmp_path / "nobody"
@@ -824,6 +836,7 @@ def test_an_interrupted_command_ends_with_130(day: Day, words: list[str]) -> Non
     day.fleet.submit("echo begun; sleep 600")
     day.ok()
     process = day.start(*words)
+    day.fleet.poll = 0.005  # its looks are short, and are told by the processes that they are
     day.fleet.until("it waits", lambda: waits(process.pid))
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=PATIENCE)
