@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from common import Row, disk_bytes, git, human, ledger_of, network, packed_bytes
+from msgspec.structs import replace
 
 from bnet.app.telemetry import Draft
 from bnet.model.command import Submit
@@ -246,6 +247,7 @@ def _beat(hub, server: str, sent: Sent, minute: int) -> Sent:  # type: ignore[no
     now = datetime.fromtimestamp(minute * 60, UTC)
     draft = Draft(sent)
     commit, anew = draft.commit(_heartbeat(now, minute), now)
-    oid = hub.write([commit])[0]
+    # One private copy stands in for those of all servers, and keeps the newest commit of each kind.
+    oid = hub.write([replace(commit, kind=f"telemetry-{server}")])[0]
     assert hub.push([Update(hub.telemetry_ref(server), sent.tip, oid)]) is None
     return draft.landed(oid, anew, now)

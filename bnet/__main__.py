@@ -7,8 +7,14 @@ import time
 
 def main() -> None:
     """Run the command line."""
+    began = time.perf_counter()
     _open_missing()
     words = sys.argv[1:]
+    if words == ["build"]:
+        from bnet.build.instant import up_to_date
+
+        if up_to_date(os.environ, began):
+            return
     if len(words) == 3 and words[:2] == ["sync", "--delay"] and words[2].isdigit():
         # As in cron's entries: each server waits a little of its own, so that they do not come all at once.
         time.sleep(int(words[2]))

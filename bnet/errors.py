@@ -85,3 +85,7 @@ class Invalid(BnetError):
         place = self.file if self.file is None or self.line is None else f"{self.file}:{self.line}"
         named = None if self.field is None else f'field "{self.field}"'
         return ": ".join(part for part in (place, named, self.message) if part)
+
+
+class StoreFailed(BnetError):
+    """A shared store is away, refuses, or is full; what it holds can be made again."""

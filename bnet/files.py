@@ -45,6 +45,15 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
+def move(path: Path, target: Path) -> None:
+    """Give a file that was written whole its own name, in place of one that had it; the directory is made at need."""
+    try:
+        os.replace(path, target)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, target)
+
+
 def read_or_none(path: Path) -> bytes | None:
     """Return a file's content; None if there is no such file."""
     try:

@@ -11,6 +11,8 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 
+from bnet.early import home_of
+
 VERSION = 1
 TIMEOUT = 30.0  # seconds; a slow hub is the full sync's business
 
@@ -51,9 +53,9 @@ def note(
 
 def nothing_to_do(environ: Mapping[str, str]) -> bool:
     """Tell whether all is as the last sync left it; False whenever that is not certain."""
-    if not environ.get("BNET_HOME") and environ.get("XDG_STATE_HOME"):
+    home = home_of(environ)
+    if not home:
         return False
-    home = environ.get("BNET_HOME") or os.path.join(environ.get("HOME", ""), ".local/state/bnet")
     try:
         with open(path_of(home), encoding="utf-8") as file:
             kept = json.load(file)

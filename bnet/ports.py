@@ -1,8 +1,9 @@
 """What the use cases need of the world; adapters satisfy these, fakes pass the same contract suites."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -204,3 +205,25 @@ class Notes(Protocol):
 
     def measure(self) -> dict[str, float | None]:
         """Return this machine's figures for the heartbeat."""
+
+
+class Store(Protocol):
+    """Blobs by name, shared by a team: names are relative, with slashes, of letters, digits, `.`, `_` and `-`.
+
+    Every method raises `StoreFailed` when the store is away, refuses, or is full; it may be called again.
+    """
+
+    def fetch(self, name: str, path: Path) -> bool:
+        """Bring a blob into a file that is not there yet, whole or not at all; False if there is none."""
+
+    def send(self, name: str, path: Path) -> None:
+        """Put a file under a name: readers see it whole or not at all; to do it again does no harm."""
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is a blob of this name."""
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """Yield the names that begin with a prefix."""
+
+    def delete(self, name: str) -> None:
+        """Remove a blob; one that is not there is removed already."""

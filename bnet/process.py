@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -65,6 +66,58 @@ def run(
         if process.poll() is None:
             _kill_group(process)
     return Completed(process.returncode, out, err)
+
+
+class Child:
+    """A program in a session of its own, with all that it prints in one file."""
+
+    def __init__(
+        self, argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path | str, log: int
+    ) -> None:
+        """Start it.
+
+        Args:
+            argv: the program and its arguments.
+            env: its whole environment.
+            cwd: where it runs.
+            log: an open file that gets what it prints.
+
+        Raises:
+            OSError: it could not be started.
+        """
+        self._process = subprocess.Popen(
+            argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+
+    def wait(self, timeout: float | None) -> int:
+        """Wait for its end, and end what it left running in its group.
+
+        Returns:
+            Its exit code; negative: the signal.
+
+        Raises:
+            TimedOut: it did not end in so many seconds; it was killed with its group.
+        """
+        try:
+            if timeout is not None and not self._ends_within(timeout):
+                raise TimedOut(f"did not end within {timeout:.0f} s")
+            # Left as a zombie for a moment, so that its group's number is nobody else's while that is ended.
+            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        finally:
+            self.kill()
+        return self._process.wait()
+
+    def _ends_within(self, timeout: float) -> bool:
+        handle = os.pidfd_open(self._process.pid)
+        try:
+            return bool(select.select([handle], [], [], timeout)[0])
+        finally:
+            os.close(handle)
+
+    def kill(self) -> None:
+        """End it now, and what is in its group."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def _standing() -> str | None:

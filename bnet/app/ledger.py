@@ -15,7 +15,7 @@ from bnet.ports import Clock, Commit, Hub, Look, Stamp, Update
 from bnet.rules.transaction import Transaction
 
 TRIES = 12
-FIRST_PAUSE = 0.1  # seconds; doubled with each try, and drawn from nothing to all of it (full jitter)
+FIRST_PAUSE = 0.5  # seconds; doubled with each try, and drawn from nothing to all of it (full jitter)
 LONGEST_PAUSE = 5.0
 PATIENT_TRIES = 3  # with a look before the push; after that it goes out, and the beat with it
 STALE = 2  # so many times the time that a look takes: after that, another one comes before a push

@@ -152,7 +152,6 @@ class Agent:
         host = self.service.host
         busy_at = host.clock.boot()
         while not host.stop_asked():
-            begun = host.clock.boot()
             report = self._round()
             if report is not None:
                 self._taken += report.started
@@ -161,7 +160,7 @@ class Agent:
                 if self._done(report, busy_at):
                     return
                 self._tidy()
-            self._rest(begun)
+            self._rest()
 
     def _round(self) -> Report | None:
         most = None if self.jobs is None else self.jobs - self._taken
@@ -203,17 +202,23 @@ class Agent:
             return True
         return self.idle_exit is not None and self.service.host.clock.boot() - busy_at >= self.idle_exit
 
-    def _rest(self, begun: float) -> None:
-        """Wait for the next round's time, or less long for a run that ends after a quiet interval."""
+    def _rest(self) -> None:
+        """Wait for the next round's time; ends are gathered, so that a burst of short jobs is one push."""
         host = self.service.host
-        # A little more or less each time, so that agents which met once do not meet at every round.
-        pause = self._interval() * self.service.node.ledger.chance.uniform(0.9, 1.1)
-        # Ends are gathered for an interval, so that a burst of short jobs is one push and not many.
-        while not host.stop_asked():
-            elapsed = host.clock.boot() - begun
-            if elapsed >= pause:
-                return
-            host.clock.sleep(min(POLL, pause - elapsed))
+        until = host.clock.boot() + self._until_turn()
+        while not host.stop_asked() and (left := until - host.clock.boot()) > 0:
+            host.clock.sleep(min(POLL, left))
+
+    def _until_turn(self) -> float:
+        """Return the seconds until this server's own place in the interval, which the servers share evenly.
+
+        Agents that push at different times do not meet. Where clocks differ they may: that costs a try, and the
+        place moves about by half its width, so that they do not meet at every round.
+        """
+        node, interval = self.service.node, self._interval()
+        names = sorted({*node.ledger.state.servers, node.identity.name})
+        place = names.index(node.identity.name) + node.ledger.chance.uniform(0, 0.5)
+        return (place / len(names) * interval - self.service.host.clock.now().timestamp()) % interval
 
     def _interval(self) -> float:
         state = self.service.node.ledger.state

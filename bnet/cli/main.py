@@ -24,6 +24,7 @@ VERBS = {
     "priority": "bnet.cli.jobs:priority",
     "wait": "bnet.cli.jobs:wait",
     "why": "bnet.cli.jobs:why",
+    "build": "bnet.cli.build:build",
     "server": "bnet.cli.server:server",
     "hub": "bnet.cli.hub:hub",
 }

@@ -1,0 +1,430 @@
+"""A build: which packages, in which order, how each is brought up to date, and what is written down of it."""
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from bnet.build import keys, record, tools
+from bnet.build.cache import Entry
+from bnet.build.files import Content, changed_since, printable
+from bnet.build.graph import Graph
+from bnet.build.instant import write_instant
+from bnet.build.package import CACHED, Failed, Outcome, Seen, Shop, Tier
+from bnet.build.record import Made, Record
+from bnet.build.stamps import TICK
+from bnet.errors import BnetError
+from bnet.model.tree import Package
+from bnet.process import Child
+
+monotonic = time.monotonic
+UNKNOWN = b""  # what a package will have produced that a dry run only would build
+
+
+class Event(NamedTuple):
+    """Something that people who wait want to see: a package began to be built, or is done with."""
+
+    package: str
+    outcome: Outcome | None
+
+
+class Report(NamedTuple):
+    """What became of a build: an outcome for each package that was asked for, in the order of the graph."""
+
+    outcomes: list[Outcome]
+    seconds: float
+    trouble: str
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """Return those that did not come up to date."""
+        return [each for each in self.outcomes if each.result != "success"]
+
+    @property
+    def cached(self) -> int:
+        """Return how many did without their command being run."""
+        return sum(each.result == "success" and each.tier in CACHED for each in self.outcomes)
+
+
+class Build:
+    """One build of a tree; call `run` once. The caller holds the tree's lock, and stands in its root."""
+
+    def __init__(
+        self,
+        shop: Shop,
+        graph: Graph,
+        known: Record,
+        *,
+        jobs: int,
+        keep_going: bool,
+        told: Callable[[Event], None] = lambda event: None,
+    ) -> None:
+        """Keep the parts.
+
+        Args:
+            shop: what work on packages needs.
+            graph: of the tree's packages.
+            known: what the last build found; this one brings it up to date.
+            jobs: so many packages are worked on at once.
+            keep_going: whether a failure keeps only what depends on it from being built.
+            told: called for each event, from the thread that called `run`.
+        """
+        self.shop = shop
+        self.graph = graph
+        self.known = known
+        self.jobs = jobs
+        self.keep_going = keep_going
+        self.told = told
+        self._packages = {package.name: package for package in shop.tree.packages}
+        self._outcomes: dict[str, Outcome] = {}
+        self._made: dict[str, Made] = {}
+        self._hooked = False
+        self._hook_lock = threading.Lock()
+
+    def run(self, names: Iterable[str]) -> Report:
+        """Bring packages up to date, and first what they depend on.
+
+        Raises:
+            BnetError: a tool or a hook of the tree cannot be run.
+        """
+        begun = monotonic()
+        wanted = set(self.graph.closure(names))
+        order = [name for name in self.graph.order() if name in wanted]
+        self._tools = tools.ask(
+            self._wanted_tools(order), self.known.tools, self.shop.wishes.env, self.shop.root
+        )
+        self.known.tools = {**self.known.tools, **self._tools}
+        try:
+            self._run_all(order)
+            self._post_build()
+        finally:
+            self._write_down()
+        outcomes = [self._outcomes[name] for name in order if name in self._outcomes]
+        return Report(outcomes, monotonic() - begun, self.shop.cache.trouble)
+
+    def _wanted_tools(self, names: Iterable[str]) -> set[str]:
+        return {tool for name in names for tool in self._packages[name].tools}
+
+    # -- the order of work
+
+    def _run_all(self, order: Sequence[str]) -> None:
+        waiting = {name: set(self._packages[name].dependencies) for name in order}
+        users: dict[str, list[str]] = {}
+        for name, needs in waiting.items():
+            for each in needs:
+                users.setdefault(each, []).append(name)
+        ready = [name for name in order if not waiting[name]]
+        work: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        done: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
+        threads: list[threading.Thread] = []
+        busy, stopping = 0, False
+        try:
+            while ready or busy:
+                while ready and (busy < self.jobs or stopping):
+                    name = ready.pop(0)
+                    outcome = self._at_once(self._packages[name], stopping)
+                    if outcome is not None:
+                        self._note(outcome, waiting, users, ready)
+                        continue
+                    self.told(Event(name, None))
+                    busy += 1
+                    if len(threads) < min(self.jobs, busy):
+                        threads.append(threading.Thread(target=self._work, args=(work, done), daemon=True))
+                        threads[-1].start()
+                    work.put(name)
+                if not busy:
+                    break
+                ended = done.get()
+                busy -= 1
+                if isinstance(ended, BaseException):
+                    raise ended
+                self._note(ended, waiting, users, ready)
+                stopping = stopping or (ended.result != "success" and not self.keep_going)
+        except BaseException:
+            self.shop.stop()
+            raise
+        finally:
+            for _ in threads:
+                work.put(None)
+            for thread in threads:
+                thread.join()
+
+    def _work(
+        self, work: "queue.SimpleQueue[str | None]", done: "queue.SimpleQueue[Outcome | BaseException]"
+    ) -> None:
+        while (name := work.get()) is not None:
+            try:
+                done.put(self._bring_up(self._packages[name]))
+            except BaseException as error:  # it is raised again where somebody waits for it
+                done.put(error)
+
+    def _note(
+        self, outcome: Outcome, waiting: dict[str, set[str]], users: Mapping[str, list[str]], ready: list[str]
+    ) -> None:
+        self._outcomes[outcome.name] = outcome
+        self.told(Event(outcome.name, outcome))
+        for user in users.get(outcome.name, ()):
+            waiting[user].discard(outcome.name)
+            if not waiting[user]:
+                ready.append(user)
+
+    def _at_once(self, package: Package, stopping: bool) -> Outcome | None:
+        """Return what needs no work: what cannot be built, what is left alone, and what nothing touched."""
+        for name in package.dependencies:
+            if (needed := self._outcomes[name]).result != "success":
+                because = needed.because or name
+                return Outcome(
+                    name=package.name, result="skipped", because=because, reason=f"{because} failed"
+                )
+        if stopping:
+            return Outcome(name=package.name, result="skipped", reason="another package failed")
+        made = self.known.made.get(package.name)
+        if made is None or self.shop.wishes.force:
+            return None
+        begun = monotonic()
+        if not self.shop.unchanged(package, made, self._produced(package), self._said(package)):
+            return None
+        self._made[package.name] = made
+        return Outcome(
+            name=package.name,
+            tier="instant",
+            reason="nothing was touched since it was made",
+            key=made.key.hex(),
+            begun=begun,
+            seconds=monotonic() - begun,
+            saved=made.seconds,
+        )
+
+    # -- one package
+
+    def _produced(self, package: Package) -> dict[str, bytes]:
+        return {
+            name: made.produced if (made := self._made.get(name)) is not None else UNKNOWN
+            for name in sorted(package.dependencies)
+        }
+
+    def _said(self, package: Package) -> dict[str, str]:
+        return {tool: self._tools[tool].said for tool in sorted(package.tools)}
+
+    def _bring_up(self, package: Package) -> Outcome:
+        begun = monotonic()
+        try:
+            outcome = self._try(package, begun)
+        except Failed as error:
+            outcome = Outcome(
+                name=package.name,
+                tier="incremental" if package.incremental else "full",
+                result=error.result,
+                exit_code=error.code,
+                reason=error.message,
+                log=str(self.shop.log(package)),
+            )
+        except BnetError as error:
+            outcome = Outcome(name=package.name, result="error", reason=error.message)
+        if outcome.result != "success":
+            self.known.made.pop(package.name, None)
+        return msgspec.structs.replace(outcome, begun=begun, seconds=monotonic() - begun)
+
+    def _try(self, package: Package, begun: float) -> Outcome:
+        shop, made = self.shop, self.known.made.get(package.name)
+        produced = self._produced(package)
+        seen = shop.look(package, made, produced, self._said(package))
+        reason = self._reason(package, made, seen)
+        if not shop.wishes.force and made is not None and seen.key == made.key and _intact(made, seen):
+            return self._settle(package, seen, seen.outputs, "fresh", reason, made.seconds)
+        entry, tier = (None, "full") if shop.wishes.force or not package.cache else self._cached(seen)
+        if shop.wishes.dry_run:
+            return self._planned(package, seen, entry, tier, reason)
+        if entry is not None and shop.restore(package, seen, entry):
+            return self._restored(package, seen, entry, tier, reason)
+        return self._built(package, seen, reason, begun)
+
+    def _cached(self, seen: Seen) -> tuple[Entry | None, Tier]:
+        entry = self.shop.cache.find(seen.key)
+        if entry is not None:
+            return entry, "local"
+        entry = self.shop.cache.find_shared(seen.key)
+        return entry, "remote" if entry is not None else "full"
+
+    def _reason(self, package: Package, made: Made | None, seen: Seen) -> str:
+        if self.shop.wishes.force:
+            return "it was asked for with --force"
+        if made is None:
+            return "it was never built here"
+        found = keys.difference(made.inputs, seen.inputs, made.sources, seen.sources)
+        if found is not None and found.what == keys.OUTPUT and not seen.inputs.dependencies[found.name]:
+            return f"dependency {found.name} is to be built"
+        if found is not None:
+            return printable(str(found))
+        if not _intact(made, seen):
+            return f"its outputs are not as they were made: {_first_of(made, seen)}"
+        return "files were touched, and hold what they held"
+
+    def _planned(self, package: Package, seen: Seen, entry: Entry | None, tier: Tier, reason: str) -> Outcome:
+        if entry is None and package.build_cmd is not None:
+            tier = "incremental" if package.incremental and seen.outputs.paths else "full"
+        return Outcome(name=package.name, tier=tier, reason=reason, key=seen.key.hex())
+
+    def _restored(self, package: Package, seen: Seen, entry: Entry, tier: Tier, reason: str) -> Outcome:
+        log = self.shop.log(package)
+        self.shop.logs.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(self.shop.cache.log_of(entry))
+        outputs, places, _ = self.shop.outputs_now(package)
+        seen = seen._replace(output_places=places)
+        outcome = self._settle(package, seen, outputs, tier, reason, entry.seconds)
+        return msgspec.structs.replace(outcome, log=str(log))
+
+    def _built(self, package: Package, seen: Seen, reason: str, begun: float) -> Outcome:
+        if package.build_cmd is None:
+            return self._settle(package, seen, seen.outputs, "full", reason, 0.0)
+        tier: Tier = "incremental" if package.incremental and seen.outputs.paths else "full"
+        self._pre_build()
+        began = monotonic()
+        self.shop.run(package, seen)
+        seconds = monotonic() - began
+        outputs, places, warnings = self.shop.outputs_now(package)
+        changed = changed_since(seen.sources)
+        if changed:
+            # What came out is of neither the old sources nor the new ones: it stays, and nothing is recorded.
+            self.known.made.pop(package.name, None)
+            first = printable(changed[0])
+            warned = f"{first} changed while it was built: it is built again next time, and not kept"
+            return Outcome(
+                name=package.name,
+                tier=tier,
+                reason=reason,
+                key="",
+                log=str(self.shop.log(package)),
+                warnings=(*warnings, warned),
+            )
+        seen = seen._replace(output_places=places)
+        if package.cache:
+            self.shop.keep(package, seen, outputs, seconds)
+        outcome = self._settle(package, seen, outputs, tier, reason, seconds)
+        return msgspec.structs.replace(outcome, log=str(self.shop.log(package)), warnings=warnings, saved=0.0)
+
+    def _settle(
+        self, package: Package, seen: Seen, outputs: Content, tier: Tier, reason: str, seconds: float
+    ) -> Outcome:
+        produced = keys.digest_of(outputs) if package.outputs else seen.key
+        made = Made(
+            declared=self.shop.declared(package),
+            key=seen.key,
+            inputs=seen.inputs,
+            produced=produced,
+            sources=seen.sources,
+            outputs=outputs,
+            source_places=seen.source_places,
+            output_places=seen.output_places,
+            seconds=seconds,
+            tier=tier,
+            reason=reason,
+            at=self.shop.now().isoformat(),
+        )
+        if not self.shop.wishes.dry_run:
+            self.known.made[package.name] = made
+        self._made[package.name] = made
+        return Outcome(name=package.name, tier=tier, reason=reason, key=seen.key.hex(), saved=seconds)
+
+    # -- around it
+
+    def _pre_build(self) -> None:
+        """Run the tree's first hook, once, before the first package that is built."""
+        with self._hook_lock:
+            if not self._hooked and self.shop.tree.hooks.pre_build:
+                self._hook("pre_build", self.shop.tree.hooks.pre_build)
+            self._hooked = True
+
+    def _post_build(self) -> None:
+        command = self.shop.tree.hooks.post_build
+        all_well = all(each.result == "success" for each in self._outcomes.values())
+        if command and self._hooked and all_well and not self.shop.wishes.dry_run:
+            self._hook("post_build", command)
+
+    def _hook(self, name: str, command: str) -> None:
+        self.shop.logs.mkdir(parents=True, exist_ok=True)
+        path = self.shop.logs / f"{name}.log"
+        with path.open("wb") as log:
+            child = Child(
+                ["/bin/sh", "-c", command], env=self.shop.wishes.env, cwd=self.shop.root, log=log.fileno()
+            )
+            self.shop.children.add(child)
+            code = child.wait(None)
+            self.shop.children.discard(child)
+        if code != 0:
+            said = path.read_bytes().decode(errors="replace").strip().splitlines()[-1:]
+            raise Failed(
+                f"the tree's {name} hook ended with exit code {code}: {' '.join(said)}", "failure", code
+            )
+
+    def _write_down(self) -> None:
+        """Keep what was found; what was written a moment ago is looked at once more, when it can be trusted."""
+        if self.shop.wishes.dry_run:
+            return
+        young = [name for name, made in self._made.items() if made.young]
+        if young:
+            time.sleep(TICK / 1e9)
+            for name in young:
+                with suppress(BnetError):
+                    self._look_again(self._packages[name], self._made[name])
+        gone = self.known.made.keys() - self._packages.keys()
+        for name in gone:
+            del self.known.made[name]
+        with suppress(OSError):  # a full disk: the next build looks at everything again
+            changed = any(each.tier != "instant" for each in self._outcomes.values())
+            if changed or gone:
+                record.save(self.shop.state / "record", self.known)
+            complete = self._made.keys() == self._packages.keys()
+            write_instant(self.shop.state, self.known if complete else Record(), self.shop.wishes.env)
+
+    def _look_again(self, package: Package, made: Made) -> None:
+        if self.known.made.get(package.name) is not made:
+            return
+        seen = self.shop.look(package, made, made.inputs.dependencies, made.inputs.tools)
+        if seen.key != made.key or not _intact(made, seen):
+            return  # somebody is at work: it stays young, and the next build reads it
+        self.known.made[package.name] = msgspec.structs.replace(
+            made,
+            sources=seen.sources,
+            outputs=seen.outputs,
+            source_places=seen.source_places,
+            output_places=seen.output_places,
+        )
+
+
+def _intact(made: Made, seen: Seen) -> bool:
+    """Tell whether the outputs are what was made."""
+    return (
+        made.outputs.paths == seen.outputs.paths
+        and made.outputs.kinds == seen.outputs.kinds
+        and made.outputs.digests == seen.outputs.digests
+    )
+
+
+def _first_of(made: Made, seen: Seen) -> str:
+    before, after = made.outputs.table(), seen.outputs.table()
+    for path in sorted(before.keys() | after.keys()):
+        if before.get(path) != after.get(path):
+            how = "is missing" if path not in after else "was added" if path not in before else "was changed"
+            return f"{printable(path)} {how}"
+    return "they differ"
+
+
+def default_jobs() -> int:
+    """Return how many packages are worked on at once: as many as there are cores to use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def state_of(cache: Path, root: str) -> Path:
+    """Return the directory of what is known of a tree."""
+    import xxhash
+
+    return cache / "trees" / xxhash.xxh3_64_hexdigest(os.fsencode(root))

@@ -1,0 +1,337 @@
+"""The files of a package, listed and hashed: which there are, and what is in them."""
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+import xxhash
+from blake3 import blake3
+
+from bnet.build.globs import Patterns
+from bnet.build.stamps import SIZE, is_young, stamp, stamps
+from bnet.errors import BnetError
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+# What no pattern means unless it leads there in letters, as for what Git ignores.
+NEVER = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", ".bnet"})
+LARGE = 1 << 20  # bytes from which on a file is hashed in pieces, by all cores
+PIECE = 1 << 22
+
+FILE, EXECUTABLE, LINK = "f", "x", "l"
+
+
+class Special(BnetError):
+    """A socket, a device or a pipe stands where files are expected."""
+
+
+class Unreadable(BnetError):
+    """A file is there and cannot be read."""
+
+
+class Listing(NamedTuple):
+    """What a package's patterns find.
+
+    Attributes:
+        paths: files and links, from the root of the tree, sorted.
+        places: directories and ignore files that were looked at: while none has another stamp, the same is found.
+    """
+
+    paths: list[str]
+    places: list[str]
+
+
+class Content(msgspec.Struct, frozen=True, array_like=True):
+    """What is in some files, in the order of their paths.
+
+    Attributes:
+        paths: from the root of the tree, each with a NUL after it.
+        kinds: a letter each: `f` file, `x` executable, `l` link.
+        stamps: `stamps.SIZE` bytes each, taken before the file was read.
+        quick: xxh3 of each, 8 bytes: to see that a file with another stamp is the same.
+        digests: blake3 of each, 32 bytes: what keys and stores are made of. A link's is that of its target's
+            name and, if that is a file of the tree, of its content.
+        young: indices of those that may change again without another stamp.
+    """
+
+    paths: bytes = b""
+    kinds: str = ""
+    stamps: bytes = b""
+    quick: bytes = b""
+    digests: bytes = b""
+    young: tuple[int, ...] = ()
+
+    def names(self) -> list[str]:
+        """Return the paths."""
+        return split_names(self.paths)
+
+    def digest(self, index: int) -> bytes:
+        """Return the blake3 of one file."""
+        return self.digests[index * 32 : index * 32 + 32]
+
+    def table(self) -> dict[str, tuple[str, bytes]]:
+        """Return path -> kind and digest."""
+        return {path: (self.kinds[at], self.digest(at)) for at, path in enumerate(self.names())}
+
+
+def join_names(paths: Iterable[str]) -> bytes:
+    """Return paths as bytes, each with a NUL after it."""
+    return b"".join(os.fsencode(path) + b"\0" for path in paths)
+
+
+def split_names(joined: bytes) -> list[str]:
+    """Undo `join_names`."""
+    return os.fsdecode(joined).split("\0")[:-1]
+
+
+# -- which
+
+
+class Lister:
+    """Finds files in one tree; it stands in the tree's root, and keeps the ignore files that it has read."""
+
+    def __init__(self, inner: Sequence[str]) -> None:
+        """Keep the directories of packages: what is in one belongs to no other's patterns by accident."""
+        self.inner = tuple(sorted({path for path in inner if path != "."}))
+        self._packages = frozenset(self.inner)
+        self._ignores: dict[str, GitIgnoreSpec | None] = {}
+
+    def find(self, patterns: Patterns, *, besides: Patterns | None = None, ignoring: bool = True) -> Listing:
+        """List what patterns mean.
+
+        Args:
+            patterns: which files.
+            besides: which of them not: a package's outputs are none of its sources.
+            ignoring: whether what Git ignores is left out.
+        """
+        found: set[str] = set()
+        places: dict[str, None] = {}
+        for base in patterns.bases:
+            self._walk(base, patterns, besides, ignoring, found, places)
+        return Listing(sorted(found), list(places))
+
+    def _walk(
+        self,
+        base: str,
+        patterns: Patterns,
+        besides: Patterns | None,
+        ignoring: bool,
+        found: set[str],
+        places: dict[str, None],
+    ) -> None:
+        if not os.path.isdir(base or ".") or os.path.islink(base or "."):
+            places[_above(base)] = None
+            if os.path.lexists(base) and patterns.match(base) and not (besides and besides.match(base)):
+                found.add(base)
+            return
+        rules = self._rules_above(base, places) if ignoring else ()
+        stack = [(base, rules)]
+        while stack:
+            directory, above = stack.pop()
+            if directory in places and directory != base:
+                continue
+            places[directory or "."] = None
+            rules = (*above, *self._rules_of(directory, places)) if ignoring else ()
+            prefix = f"{directory}/" if directory else ""
+            for entry in _entries(directory or "."):
+                path = prefix + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    if self._enters(entry.name, path, ignoring, rules):
+                        stack.append((path, rules))
+                elif (
+                    patterns.match(path)
+                    and not (besides and besides.match(path))
+                    and not (rules and _ignored(path, rules))
+                ):
+                    found.add(path)
+
+    def _enters(self, name: str, path: str, ignoring: bool, rules: "_Rules") -> bool:
+        if not ignoring:
+            return True
+        return name not in NEVER and path not in self._packages and not _ignored(f"{path}/", rules)
+
+    def _rules_above(self, base: str, places: dict[str, None]) -> "_Rules":
+        rules: _Rules = ()
+        at = ""
+        for part in base.split("/") if base else []:
+            rules = (*rules, *self._rules_of(at, places))
+            at = f"{at}/{part}" if at else part
+        return rules
+
+    def _rules_of(self, directory: str, places: dict[str, None]) -> "_Rules":
+        path = f"{directory}/.gitignore" if directory else ".gitignore"
+        if directory not in self._ignores:
+            self._ignores[directory] = _read_ignore(path)
+        spec = self._ignores[directory]
+        if spec is None:
+            return ()
+        places[path] = None
+        return ((f"{directory}/" if directory else "", spec),)
+
+
+_Rules = tuple[tuple[str, "GitIgnoreSpec"], ...]
+
+
+def _above(path: str) -> str:
+    """Return the nearest directory above that exists: as long as it is the same, so is what is missing in it."""
+    while path and not os.path.isdir(path := path.rpartition("/")[0] or "."):
+        pass
+    return path or "."
+
+
+def _entries(directory: str) -> list["os.DirEntry[str]"]:
+    try:
+        with os.scandir(directory) as found:
+            return list(found)
+    except OSError as error:
+        raise Unreadable(f"{directory}: {error.strerror}") from None
+
+
+def _read_ignore(path: str) -> "GitIgnoreSpec | None":
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read().splitlines()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    if not any(line.strip() and not line.startswith("#") for line in lines):
+        return None
+    from pathspec import GitIgnoreSpec  # 30 ms, paid only where there is something to ignore
+
+    return GitIgnoreSpec.from_lines(lines)
+
+
+def _ignored(path: str, rules: _Rules) -> bool:
+    """Tell whether Git would ignore a path; the file nearest to it has the last word."""
+    for directory, spec in reversed(rules):
+        said = spec.check_file(path[len(directory) :]).include
+        if said is not None:
+            return said
+    return False
+
+
+# -- what is in them
+
+
+def read_content(paths: Sequence[str], known: Content, now: int) -> Content:
+    """Return what is in files, reading only those of which that is not known.
+
+    Args:
+        paths: sorted, from the directory that one stands in.
+        known: what an earlier look has found.
+        now: `stamps.file_system_time`, taken before.
+
+    Raises:
+        Special, Unreadable: of a file that this happens to.
+    """
+    row, joined = stamps(paths), join_names(paths)
+    if not known.young and row == known.stamps and joined == known.paths and LINK not in known.kinds:
+        return known
+    where = {path: at for at, path in enumerate(known.names())}
+    unsure = set(known.young)
+    kinds, quick, digests, young = [], [], [], []
+    for index, path in enumerate(paths):
+        own = row[index * SIZE : index * SIZE + SIZE]
+        at = where.get(path)
+        # A link's stamp does not tell whether the file behind it changed.
+        sure = at is not None and at not in unsure and known.kinds[at] != LINK
+        if at is not None and sure and own == known.stamps[at * SIZE : at * SIZE + SIZE]:
+            told = known.kinds[at], known.quick[at * 8 : at * 8 + 8], known.digest(at)
+        else:
+            before = None if at is None else (known.quick[at * 8 : at * 8 + 8], known.digest(at))
+            told = read_file(path, before)
+            if is_young(own, now):
+                young.append(index)
+        kinds.append(told[0])
+        quick.append(told[1])
+        digests.append(told[2])
+    return Content(joined, "".join(kinds), row, b"".join(quick), b"".join(digests), tuple(young))
+
+
+def read_file(path: str, before: tuple[bytes, bytes] | None = None) -> tuple[str, bytes, bytes]:
+    """Return a file's kind, xxh3 and blake3.
+
+    Args:
+        path: of the file.
+        before: xxh3 and blake3 of when it was read last; if the first still holds, so does the second.
+
+    Raises:
+        Special, Unreadable: as they say.
+    """
+    try:
+        found = os.lstat(path)
+        if stat.S_ISLNK(found.st_mode):
+            return (LINK, *_read_link(path))
+        if not stat.S_ISREG(found.st_mode):
+            raise Special(f"{printable(path)} is {_special(found.st_mode)}; only files and links are kept")
+        quick, digest = _hash(path, found.st_size, before)
+    except OSError as error:
+        raise Unreadable(f"{printable(path)}: {error.strerror}") from None
+    return EXECUTABLE if found.st_mode & 0o100 else FILE, quick, digest
+
+
+def _hash(path: str, size: int, before: tuple[bytes, bytes] | None) -> tuple[bytes, bytes]:
+    if size >= LARGE:
+        return _hash_large(path, before)
+    with open(path, "rb", buffering=0) as file:
+        data = file.read()
+    quick = xxhash.xxh3_64_digest(data)
+    return quick, before[1] if before is not None and quick == before[0] else blake3(data).digest()
+
+
+def _hash_large(path: str, before: tuple[bytes, bytes] | None) -> tuple[bytes, bytes]:
+    quick, digest = xxhash.xxh3_64(), blake3(max_threads=blake3.AUTO)
+    if before is None:
+        with open(path, "rb", buffering=0) as file:
+            while data := file.read(PIECE):
+                quick.update(data)
+                digest.update(data)
+        return quick.digest(), digest.digest()
+    with open(path, "rb", buffering=0) as file:
+        while data := file.read(PIECE):
+            quick.update(data)
+    return (quick.digest(), before[1]) if quick.digest() == before[0] else _hash_large(path, None)
+
+
+def _read_link(path: str) -> tuple[bytes, bytes]:
+    """Hash where a link leads, and what is there if it is a file: a build reads through the link."""
+    target = os.fsencode(os.readlink(path))
+    inner = b""
+    if os.path.isfile(path):
+        inner = _hash(path, os.stat(path).st_size, None)[1]
+    return xxhash.xxh3_64_digest(target + b"\0" + inner), blake3(target + b"\0" + inner).digest()
+
+
+def targets_of(content: Content) -> list[str]:
+    """Return the files that links among these lead to: they count, so they are watched too."""
+    links = [path for path, kind in zip(content.names(), content.kinds, strict=True) if kind == LINK]
+    return [os.path.realpath(path) for path in links if os.path.isfile(path)]
+
+
+def changed_since(content: Content) -> list[str]:
+    """Return the files that have another stamp by now, or another content where a stamp would not tell."""
+    names = content.names()
+    changed = [path for at, path in enumerate(names) if stamp(path) != content.stamps[at * SIZE :][:SIZE]]
+    for at in content.young:
+        if names[at] not in changed and read_file(names[at])[2] != content.digest(at):
+            changed.append(names[at])
+    return changed
+
+
+def printable(path: str) -> str:
+    """Return a path as a message may show it: line ends and bytes that are no text are written out."""
+    return (
+        path.encode("unicode_escape", "surrogateescape").decode("ascii", "backslashreplace")
+        if (not path.isprintable())
+        else path
+    )
+
+
+def _special(mode: int) -> str:
+    if stat.S_ISSOCK(mode):
+        return "a socket"
+    if stat.S_ISFIFO(mode):
+        return "a pipe"
+    return "a device" if stat.S_ISBLK(mode) or stat.S_ISCHR(mode) else "no file"

@@ -1,0 +1,149 @@
+"""Whether anything was touched since a tree was brought up to date, answered before bnet is imported.
+
+A build that leaves every package of a tree up to date writes down all paths that matter, one after the other,
+and a digest of their stamps. The next `bnet build` needs one lstat for each and no more.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import xxhash
+
+from bnet import __version__
+from bnet.build.stamps import digest_now
+from bnet.early import home_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bnet.build.record import Record
+
+CONFIG = "bnet.yaml"
+NAME = "instant"
+MAGIC = f"bnet instant 1 {__version__}\n".encode()
+
+
+def up_to_date(environ: Mapping[str, str], began: float) -> bool:
+    """Tell whether the tree that one stands in is wholly up to date, and if so, say that to people.
+
+    Args:
+        environ: the environment.
+        began: `time.perf_counter()` of the program's start.
+    """
+    cache = environ.get("BNET_CACHE") or (home_of(environ) and os.path.join(home_of(environ), "cache"))
+    root = root_above(os.getcwd())
+    if not cache or not root:
+        return False
+    path = os.path.join(cache, "trees", xxhash.xxh3_64_hexdigest(os.fsencode(root)), NAME)
+    stood = os.getcwd()
+    try:
+        with open(path, "rb") as file:
+            count = _matches(file.read(), environ, root)
+    except (OSError, ValueError):
+        count = 0
+    if not count:
+        os.chdir(stood)
+        return False
+    sys.stderr.write(summary({"instant": count}, 0, time.perf_counter() - began) + "\n")
+    return True
+
+
+def root_above(directory: str) -> str:
+    """Return the nearest directory from here upwards that holds a `bnet.yaml`, real names only; "" if none does."""
+    directory = os.path.realpath(directory)
+    while not os.path.isfile(os.path.join(directory, CONFIG)):
+        above = os.path.dirname(directory)
+        if above == directory:
+            return ""
+        directory = above
+    return directory
+
+
+def _matches(data: bytes, environ: Mapping[str, str], root: str) -> int:
+    """Return how many packages are up to date, if all are; 0 for a no."""
+    start = len(MAGIC) + 8
+    if data[: len(MAGIC)] != MAGIC or data[len(MAGIC) : start] != xxhash.xxh3_64_digest(data[start:]):
+        return 0
+    count, end = (int.from_bytes(data[at : at + 4], "big") for at in (start, start + 4))
+    variables = data[start + 24 : end].split(b"\0")[:-1]
+    for name, value in zip(variables[::2], variables[1::2], strict=True):
+        if _value(environ, os.fsdecode(name)) != value:
+            return 0
+    os.chdir(root)
+    return count if digest_now(data[end:].split(b"\0")[:-1]) == data[start + 8 : start + 24] else 0
+
+
+def _value(environ: Mapping[str, str], name: str) -> bytes:
+    value = environ.get(name)
+    return b"-" if value is None else b"=" + os.fsencode(value)
+
+
+def write_instant(state: "Path", known: "Record", environ: Mapping[str, str]) -> None:
+    """Write down that all packages are up to date; where that is not certain, nothing is kept.
+
+    Args:
+        state: the tree's directory.
+        known: every package of the tree, as a build has just left it; or none.
+        environ: the environment of that build.
+    """
+    from bnet.build import files
+    from bnet.build.stamps import ABSENT, SIZE, digest_of, stamps
+    from bnet.files import write_atomic
+
+    (state / NAME).unlink(missing_ok=True)
+    if known.tree is None or not known.made or any(each.young for each in known.made.values()):
+        return
+    found: dict[str, bytes] = {}
+    for each in known.made.values():
+        for watched in (each.sources, each.outputs, each.source_places, each.output_places):
+            for at, path in enumerate(files.split_names(watched.paths)):
+                found[path] = watched.stamps[at * SIZE : at * SIZE + SIZE]
+        # What links lead to counts, and tells of a change by a stamp of its own.
+        found |= {path: stamps([path]) for path in files.targets_of(each.sources)}
+    found |= {path: stamps([path]) for path in (CONFIG, *_of_tools(known, environ))}
+    if ABSENT in found.values():
+        return
+    declared = (known.tree.env, *(package.env for package in known.tree.packages))
+    names = sorted({"PATH", *(name for some in declared for name in some)})
+    variables = b"".join(os.fsencode(name) + b"\0" + _value(environ, name) + b"\0" for name in names)
+    end = len(MAGIC) + 8 + 24 + len(variables)
+    body = b"".join(
+        (
+            len(known.made).to_bytes(4, "big"),
+            end.to_bytes(4, "big"),
+            digest_of(b"".join(found.values())),
+            variables,
+            files.join_names(found),
+        )
+    )
+    write_atomic(state / NAME, MAGIC + xxhash.xxh3_64_digest(body) + body, durable=False, mode=0o600)
+
+
+def _of_tools(known: "Record", environ: Mapping[str, str]) -> list[str]:
+    """Return what tells that a tool is another one: its file, and the directories in which one would come first."""
+    found: dict[str, None] = {}
+    for tool in known.tools.values():
+        found[os.path.realpath(tool.path)] = None
+        for directory in environ.get("PATH", os.defpath).split(os.pathsep):
+            found[directory or "."] = None
+            if directory == os.path.dirname(tool.path):
+                break
+    return list(found)
+
+
+def summary(tiers: Mapping[str, int], failed: int, seconds: float) -> str:
+    """Return the line that a build ends with.
+
+    Args:
+        tiers: how many packages were brought up to date in each way.
+        failed: how many were not.
+        seconds: how long it all took.
+    """
+    done = sum(tiers.values())
+    told = ", ".join(f"{count} {tier}" for tier, count in tiers.items() if count)
+    took = f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    said = f"{done} package{'' if done == 1 else 's'} up to date"
+    return f"{said}{f' ({told})' if told else ''}{f', {failed} not' if failed else ''} in {took}"

@@ -1,0 +1,385 @@
+"""One package: what is so, what that means for it, and bringing it up to date."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+from blake3 import blake3
+
+from bnet.build import files, keys
+from bnet.build.cache import Cache, Damaged, Entry, Kept
+from bnet.build.files import Content, Lister, Listing, printable
+from bnet.build.globs import Patterns
+from bnet.build.record import Made, Watched
+from bnet.build.stamps import SIZE, file_system_time, is_young, stamps
+from bnet.errors import BnetError
+from bnet.model.tree import Package, Tree
+from bnet.process import Child, TimedOut
+
+Tier = Literal["instant", "fresh", "local", "remote", "incremental", "full"]
+Result = Literal["success", "failure", "timeout", "error", "skipped"]
+CACHED: tuple[Tier, ...] = ("instant", "fresh", "local", "remote")
+SCRATCH = ".bnet"  # beside what is restored, so that a rename makes it all appear
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a package.
+
+    Attributes:
+        name: the package's.
+        tier: how it was, or with `--dry-run` would be, brought up to date; None if it was not tried.
+        result, exit_code: how that ended; an exit code only of its command.
+        reason: why this tier, or what went wrong.
+        key: of what it is made from; "" if that is not known.
+        seconds: how long it took; begun: when that began, on the monotonic clock.
+        saved: the seconds that its command took when it last ran, if it did not now.
+        log: the file with what the command printed, replayed or new.
+        because: the package whose failure made this one impossible.
+        warnings: what a person should know.
+    """
+
+    name: str
+    tier: Tier | None = None
+    result: Result = "success"
+    exit_code: int | None = None
+    reason: str = ""
+    key: str = ""
+    seconds: float = 0.0
+    begun: float = 0.0
+    saved: float = 0.0
+    log: str | None = None
+    because: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Failed(BnetError):
+    """A package could not be built; what its command said is in its log."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, result: Result, exit_code: int | None = None) -> None:
+        """Keep how it ended."""
+        super().__init__(message)
+        self.result: Result = result
+        self.code = exit_code
+
+
+class Wishes(NamedTuple):
+    """What a call of `bnet build` asks for besides packages.
+
+    Attributes:
+        force: run the commands, whatever is known.
+        dry_run: only say what would be done.
+        env: the environment.
+        strict: runs a command so that it sees only what was declared, in place of running it as it is.
+    """
+
+    force: bool
+    dry_run: bool
+    env: Mapping[str, str]
+    run: "Callable[[Package, list[str], Mapping[str, str], Seen], list[str]] | None"
+
+
+class Seen(NamedTuple):
+    """A package's files as they are now, and what they make of it.
+
+    Attributes:
+        sources, outputs: the files.
+        source_places, output_places: where they were looked for.
+        inputs, key: what the package is made of.
+        read: whether any source had to be read to know.
+    """
+
+    sources: Content
+    outputs: Content
+    source_places: Watched
+    output_places: Watched
+    inputs: keys.Inputs
+    key: bytes
+    read: bool
+
+
+class Shop:
+    """What work on the packages of one tree needs; one stands in the tree's root while it is open."""
+
+    def __init__(
+        self, root: str, tree: Tree, cache: Cache, state: Path, wishes: Wishes, now: Callable[[], datetime]
+    ) -> None:
+        """Keep the parts.
+
+        Args:
+            root: of the tree.
+            tree: its packages.
+            cache: where outputs are kept.
+            state: the tree's directory for records and logs.
+            wishes: what is asked for.
+            now: the time of day, for people.
+        """
+        self.root = root
+        self.tree = tree
+        self.cache = cache
+        self.logs = state / "logs"
+        self.state = state
+        self.wishes = wishes
+        self.now = now
+        self.lister = Lister([package.path for package in tree.packages])
+        self.children: set[Child] = set()
+        self.closing = False
+
+    # -- what is so
+
+    def unchanged(
+        self, package: Package, made: Made, produced: dict[str, bytes], tools: dict[str, str]
+    ) -> bool:
+        """Tell whether no stamp of a package differs, so that nothing of it need be read."""
+        return (
+            made.declared == self.declared(package)
+            and made.inputs.dependencies == produced
+            and made.inputs.tools == tools
+            and made.inputs.env == keys.env_of(self.tree, package, dict(self.wishes.env))
+            and made.inputs.recipe == keys.recipe_of(package)
+            and made.inputs.platform == keys.PLATFORM
+            and not made.sources.young
+            and not made.outputs.young
+            and files.LINK not in made.sources.kinds
+            and _same(made.source_places)
+            and _same(made.output_places)
+            and stamps(made.sources.names()) == made.sources.stamps
+            and stamps(made.outputs.names()) == made.outputs.stamps
+        )
+
+    def declared(self, package: Package) -> bytes:
+        """Return the digest of what says where a package's files are."""
+        told = (package.path, package.sources, package.outputs, self.tree.sources, self.lister.inner)
+        return blake3(msgspec.msgpack.encode(told)).digest()
+
+    def look(
+        self, package: Package, made: Made | None, produced: dict[str, bytes], tools: dict[str, str]
+    ) -> Seen:
+        """Find and read a package's files, as far as that is not known already.
+
+        Raises:
+            BnetError: one of them is a socket or cannot be read.
+        """
+        now = file_system_time(str(self.state))
+        known = made if made is not None and made.declared == self.declared(package) else None
+        sources, source_places = self._listed(
+            package, (known.sources, known.source_places) if known else None, self._find_sources, now
+        )
+        content = files.read_content(sources, made.sources if made else Content(), now)
+        outputs, output_places = self._listed(
+            package, (known.outputs, known.output_places) if known else None, self._find_outputs, now
+        )
+        kept = files.read_content(outputs, made.outputs if made else Content(), now)
+        inputs = keys.Inputs(
+            recipe=keys.recipe_of(package),
+            env=keys.env_of(self.tree, package, dict(self.wishes.env)),
+            tools=tools,
+            sources=keys.digest_of(content),
+            dependencies=produced,
+        )
+        read = made is None or content is not made.sources
+        return Seen(content, kept, source_places, output_places, inputs, keys.key_of(inputs), read)
+
+    def _listed(
+        self,
+        package: Package,
+        known: tuple[Content, Watched] | None,
+        find: Callable[[Package], Listing],
+        now: int,
+    ) -> tuple[list[str], Watched]:
+        if known is not None and _same(known[1]):
+            return known[0].names(), known[1]
+        listing = find(package)
+        # Stamped after they were read: what appears in between makes a directory young.
+        return listing.paths, _watched(listing.places, now)
+
+    def _find_sources(self, package: Package) -> Listing:
+        shared = self.lister.find(Patterns(self.tree.sources, ".")) if self.tree.sources else Listing([], [])
+        own = self.lister.find(
+            Patterns(package.sources, package.path), besides=Patterns(package.outputs, package.path)
+        )
+        paths = sorted({*own.paths, *shared.paths})
+        return Listing(paths, [*own.places, *shared.places])
+
+    def _find_outputs(self, package: Package) -> Listing:
+        return self.lister.find(Patterns(package.outputs, package.path), ignoring=False)
+
+    # -- bringing it up to date
+
+    def restore(self, package: Package, seen: Seen, entry: Entry) -> bool:
+        """Make the outputs what an entry says: all of them, or none; False if the cache could not.
+
+        Raises:
+            BnetError: the entry names a file that is no output of the package, or the disk is full.
+        """
+        there = seen.outputs.table()
+        wanted = {os.fsdecode(kept.path): kept for kept in entry.files}
+        self._check_entry(package, wanted)
+        scratch = os.path.join(package.path, SCRATCH)
+        shutil.rmtree(scratch, ignore_errors=True)
+        staged: list[tuple[str, str]] = []
+        try:
+            for path, kept in wanted.items():
+                if kept.kind != files.LINK and there.get(path) == (kept.kind, kept.digest):
+                    continue
+                if not staged:
+                    os.makedirs(scratch)
+                staged.append((os.path.join(scratch, str(len(staged))), path))
+                self.cache.lay_out(kept, staged[-1][0])
+        except Damaged as error:
+            self.cache.trouble = error.message
+            shutil.rmtree(scratch, ignore_errors=True)
+            return False
+        except OSError as error:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise BnetError(f"cannot restore into {package.path}: {error.strerror}") from None
+        self.remove(package, [path for path in there if path not in wanted])
+        for temporary, path in staged:
+            _put(temporary, path)
+        if staged:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return True
+
+    def _check_entry(self, package: Package, wanted: Mapping[str, Kept]) -> None:
+        patterns = Patterns(package.outputs, package.path)
+        for path in wanted:
+            if ".." in path.split("/") or path.startswith("/") or not patterns.match(path):
+                raise BnetError(
+                    f"a cache entry of {package.name} names {printable(path)}, which is none of its outputs",
+                    hint="`bnet cache verify` removes what is wrong",
+                )
+
+    def remove(self, package: Package, paths: list[str]) -> None:
+        """Remove outputs, and the directories inside the package that are empty then."""
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                os.unlink(path)
+        for directory in sorted({os.path.dirname(path) for path in paths}, key=len, reverse=True):
+            while len(directory) > len(package.path if package.path != "." else ""):
+                try:
+                    os.rmdir(directory)
+                except OSError:
+                    break
+                directory = os.path.dirname(directory)
+
+    def run(self, package: Package, seen: Seen) -> None:
+        """Run a package's hooks and command, with what they print in its log.
+
+        Raises:
+            Failed: one of them did.
+        """
+        if not package.incremental:
+            self.remove(package, seen.outputs.names())
+        commands = [package.hooks.pre_build, package.build_cmd, package.hooks.post_build]
+        self.logs.mkdir(parents=True, exist_ok=True)
+        log = os.open(self.log(package), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            for command in commands:
+                if command is not None:
+                    self._command(package, command, log, seen)
+        finally:
+            os.close(log)
+
+    def _command(self, package: Package, command: str | tuple[str, ...], log: int, seen: Seen) -> None:
+        argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+        env = dict(self.wishes.env)
+        if self.wishes.run is not None:
+            argv = self.wishes.run(package, argv, env, seen)
+        timeout = None if package.timeout is None else float(package.timeout)
+        try:
+            child = Child(argv, env=env, cwd=os.path.join(self.root, package.path), log=log)
+        except OSError as error:
+            raise Failed(f"{argv[0]}: cannot be run: {error.strerror}", "error") from None
+        self.children.add(child)
+        try:
+            if self.closing:
+                child.kill()
+            code = child.wait(timeout)
+        except TimedOut as error:
+            raise Failed(f"its command {error}", "timeout") from None
+        finally:
+            self.children.discard(child)
+        if code < 0:
+            raise Failed(f"its command was killed by signal {-code}", "failure", 128 - code)
+        if code > 0:
+            raise Failed(f"its command ended with exit code {code}", "failure", code)
+
+    def log(self, package: Package) -> Path:
+        """Return where a package's log is."""
+        return self.logs / f"{package.name.replace('/', '%')}.log"
+
+    def outputs_now(self, package: Package) -> tuple[Content, Watched, tuple[str, ...]]:
+        """Return what a package has made, and warnings about it.
+
+        Raises:
+            Failed: it made nothing of what it declares, or a thing that cannot be kept.
+        """
+        now = file_system_time(str(self.state))
+        listing = self._find_outputs(package)
+        patterns = Patterns(package.outputs, package.path)
+        missing = patterns.unmatched(listing.paths)
+        if package.outputs and not listing.paths:
+            raise Failed(f"its command made none of its outputs: {', '.join(missing)}", "failure")
+        try:
+            content = files.read_content(listing.paths, Content(), now)
+        except BnetError as error:
+            raise Failed(f"its output {error}", "failure") from None
+        warned = tuple(f"nothing was made for the output {glob!r}" for glob in missing)
+        return content, _watched(listing.places, now), warned
+
+    def keep(self, package: Package, seen: Seen, outputs: Content, seconds: float) -> None:
+        """Keep what a package has made under its key."""
+        table = outputs.table()
+        found: list[tuple[Kept, str]] = []
+        for path, (kind, digest) in table.items():
+            link = kind == files.LINK
+            target = os.fsencode(os.readlink(path)) if link else b""
+            size = 0 if link else os.stat(path).st_size
+            found.append((Kept(os.fsencode(path), kind, size, digest, target), path))
+        log = self.log(package).read_bytes() if self.log(package).exists() else b""
+        hidden = {name: blake3(value.encode()).hexdigest()[:16] for name, value in seen.inputs.env.items()}
+        entry = Entry(
+            package=package.name,
+            files=tuple(kept for kept, _ in found),
+            log=blake3(log).digest(),
+            seconds=seconds,
+            inputs=msgspec.structs.replace(seen.inputs, env=hidden),
+            sources=msgspec.structs.replace(seen.sources, stamps=b"", young=()),
+            at=self.now().isoformat(),
+        )
+        self.cache.keep(seen.key, entry, found, log)
+
+    def stop(self) -> None:
+        """End what runs now, and let nothing more begin."""
+        self.closing = True
+        for child in list(self.children):
+            child.kill()
+
+
+def _watched(paths: list[str], now: int) -> Watched:
+    row = stamps(paths)
+    young = any(is_young(row[at : at + SIZE], now) for at in range(0, len(row), SIZE))
+    return Watched(files.join_names(paths), row, young)
+
+
+def _same(watched: Watched) -> bool:
+    return not watched.young and stamps(files.split_names(watched.paths)) == watched.stamps
+
+
+def _put(temporary: str, path: str) -> None:
+    """Move a restored file to its place, whatever kind of thing is there."""
+    parent = os.path.dirname(path)
+    if parent and not os.path.isdir(parent):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if not os.path.isdir(parent):
+                os.unlink(parent)
+        os.makedirs(parent, exist_ok=True)
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    os.rename(temporary, path)  # noqa: TID251 - a whole file, verified, from the same directory

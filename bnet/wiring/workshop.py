@@ -1,0 +1,113 @@
+"""A source tree on this machine: its configuration, its record, its lock, the cache, and a build of it."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from bnet.build import record
+from bnet.build.cache import Cache
+from bnet.build.engine import Build, Event, state_of
+from bnet.build.graph import Graph
+from bnet.build.instant import CONFIG, root_above
+from bnet.build.package import Shop, Wishes
+from bnet.build.stamps import stamp
+from bnet.codec.tree import read_tree
+from bnet.errors import BnetError
+from bnet.host.clock import SystemClock
+from bnet.host.home import Home, default_path
+from bnet.host.lock import HostLock
+from bnet.model.tree import Tree
+
+LOCK_PATIENCE = 3600.0  # seconds that a build waits for another one of the same tree
+
+
+def cache_path(env: Mapping[str, str]) -> Path:
+    """Return where this user's cache is: `BNET_CACHE`, or in BNET_HOME."""
+    if env.get("BNET_CACHE"):
+        return Path(os.path.abspath(env["BNET_CACHE"]))
+    return Home(default_path(env)).cache
+
+
+class Workshop:
+    """One tree."""
+
+    def __init__(self, directory: Path, env: Mapping[str, str]) -> None:
+        """Find the tree that a directory is in.
+
+        Raises:
+            BnetError: there is no configuration from there upwards.
+        """
+        root = root_above(str(directory))
+        if not root:
+            raise BnetError(
+                f"there is no {CONFIG} here or above {directory}",
+                hint="`bnet build --init` writes one from package.json or pyproject.toml workspaces",
+            )
+        self.root = root
+        self.env = env
+        self.here = os.path.relpath(os.path.realpath(directory), root)
+        self.cache_path = cache_path(env)
+        self.state = state_of(self.cache_path, root)
+
+    @cached_property
+    def known(self) -> record.Record:
+        """What the last build found; with the configuration as it is now."""
+        found = record.load(self.state / "record")
+        path = os.path.join(self.root, CONFIG)
+        there = stamp(path)
+        if found.tree is None or found.config != there:
+            found.tree = read_tree(Path(path).read_bytes(), CONFIG)
+            found.config = there
+        return found
+
+    @property
+    def tree(self) -> Tree:
+        """What `bnet.yaml` says.
+
+        Raises:
+            Invalid: something in it is wrong.
+        """
+        assert self.known.tree is not None
+        return self.known.tree
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The graph of its packages."""
+        return Graph(self.tree)
+
+    @cached_property
+    def cache(self) -> Cache:
+        """The cache of this user."""
+        return Cache(self.cache_path)
+
+    def lock(self, waits: Callable[[str], None]) -> HostLock:
+        """Take the tree's lock, which one build at a time holds.
+
+        Args:
+            waits: told, in words, if another build has it.
+
+        Raises:
+            Taken: another build had it for an hour.
+        """
+        self.state.mkdir(parents=True, exist_ok=True)
+        lock = HostLock(self.state / "lock")
+        if not lock.try_acquire():
+            waits("waits for another build of this tree")
+            lock.acquire(LOCK_PATIENCE)
+        return lock
+
+    def build(
+        self,
+        names: list[str],
+        *,
+        jobs: int,
+        keep_going: bool,
+        force: bool,
+        dry_run: bool,
+        told: Callable[[Event], None],
+    ) -> Build:
+        """Return a build of packages, to be run by whoever holds the lock and stands in the root."""
+        wishes = Wishes(force=force, dry_run=dry_run, env=self.env, run=None)
+        shop = Shop(self.root, self.tree, self.cache, self.state, wishes, SystemClock().now)
+        return Build(shop, self.graph, self.known, jobs=jobs, keep_going=keep_going, told=told)
