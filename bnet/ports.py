@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from bnet.codec.view import Changes
+from bnet.model.job import BuildReport
 from bnet.model.run import Intent, RunFact
 from bnet.model.telemetry import Sent
 from bnet.rules.leases import Observed
@@ -155,6 +156,9 @@ class Runs(Protocol):
 
     def start(self, key: str, run: str) -> None:
         """Start an intended run; it starts once, however often this is called, and only under this id."""
+
+    def built(self, key: str) -> BuildReport | None:
+        """Return what the build engine did in a run; None if it had nothing to do with it, or said nothing."""
 
     def renew(self, key: str, until: float, grace: float, *, revive: bool) -> None:
         """Tell a run how long its lease holds, and how long it may take to stop then.

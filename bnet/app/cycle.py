@@ -7,8 +7,8 @@ from pathlib import PurePath
 import msgspec
 from msgspec.structs import replace
 
-from bnet.app.decide import Here, decide, readable_commands
-from bnet.app.intent import intent_of
+from bnet.app.decide import Here, Left, decide, readable_commands
+from bnet.app.intent import Builder, intent_of
 from bnet.app.ledger import Landed, Ledger
 from bnet.app.lookup import Lookup
 from bnet.app.outgoing import Outgoing, was_reported
@@ -63,6 +63,7 @@ class Node:
         lookup: Lookup,
         digest: Callable[[bytes], str],
         workspaces: PurePath,
+        builder: Builder,
     ) -> None:
         """Keep the parts.
 
@@ -75,6 +76,7 @@ class Node:
             lookup: finds what commands refer to and the snapshot does not hold.
             digest: of an artifact's content, in hex.
             workspaces: where run directories are, for sandboxes.
+            builder: how packages are built here.
         """
         self.identity = identity
         self.ledger = ledger
@@ -84,6 +86,7 @@ class Node:
         self.lookup = lookup
         self.digest = digest
         self.workspaces = workspaces
+        self.builder = builder
         self._run_ids: dict[tuple[int, int], str] = {}
         self._wait_s = 0.0
         self._telemetry = Telemetry(identity, ledger.hub, notes, clock)
@@ -128,7 +131,7 @@ class Node:
         return Here(
             me=registration(self.identity, self.clock.now()),
             runs=facts,
-            artifacts={fact.intent.run: self._artifacts(fact) for fact in ended},
+            left={fact.intent.run: Left(self._artifacts(fact), self.runs.built(fact.key)) for fact in ended},
             lapsed=frozenset(lapsed(observed, watched(self.ledger, facts))),
             facts=Facts(),
             trust_clock=trusted(observed.skews, observed.looked_at),
@@ -188,7 +191,7 @@ class Node:
 
     def _intend(self, tx: Transaction) -> None:
         intents = [
-            intent_of(job, self.identity.hub, str(self.workspaces / _key(job) / "workspace"))
+            intent_of(job, self.identity.hub, str(self.workspaces / _key(job) / "workspace"), self.builder)
             for job in _claimed(tx)
         ]
         self.runs.intend(intents)

@@ -11,7 +11,7 @@ from bnet.errors import BnetError, Invalid
 from bnet.model.base import Result
 from bnet.model.command import Command
 from bnet.model.hub import FORMAT
-from bnet.model.job import Artifact, Attempt, Job
+from bnet.model.job import Artifact, Attempt, BuildReport, Job
 from bnet.model.run import RunExit, RunFact
 from bnet.model.server import Server
 from bnet.model.state import InboxFile, Rejection
@@ -25,6 +25,13 @@ from bnet.rules.transaction import Transaction
 from bnet.schedule.choose import choose
 
 MOST_LISTED = 300_000  # bytes of a result's list of artifacts; a document holds a million
+
+
+class Left(msgspec.Struct, frozen=True):
+    """What a run that has ended left behind for its result."""
+
+    artifacts: tuple[Artifact, ...] = ()
+    build: BuildReport | None = None
 
 
 class Here(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +50,7 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
 
     me: Server
     runs: Mapping[str, RunFact]
-    artifacts: Mapping[str, tuple[Artifact, ...]]
+    left: Mapping[str, Left]
     lapsed: frozenset[str]
     facts: Facts
     trust_clock: bool
@@ -151,7 +158,8 @@ def _report(tx: Transaction, fact: RunFact, here: Here) -> None:
     if job is None or job.claim is None or job.claim.run != fact.intent.run:
         return  # overtaken: what became of it changes nothing
     if fact.phase == "ended" and fact.exit is not None:
-        tx.apply(jobs.end_attempt(job, attempt_of(job, fact.exit, here.artifacts.get(fact.intent.run, ()))))
+        left = here.left.get(fact.intent.run, Left())
+        tx.apply(jobs.end_attempt(job, attempt_of(job, fact.exit, left)))
     elif fact.phase == "died":
         tx.apply(jobs.lost(job, now=tx.now, why=f"its processes vanished from {here.me.name}"))
     elif fact.phase == "intended" and job.wanted.cancel is not None:
@@ -160,11 +168,12 @@ def _report(tx: Transaction, fact: RunFact, here: Here) -> None:
         tx.apply(jobs.lost(job, now=tx.now, why="its lease ran out before it could be started"))
 
 
-def attempt_of(job: Job, ended: RunExit, artifacts: tuple[Artifact, ...]) -> Attempt:
+def attempt_of(job: Job, ended: RunExit, left: Left) -> Attempt:
     """Return how an attempt ended, in the ledger's words, from how its run did."""
     assert job.claim is not None
     held = job.claim
     result, reason, message = _outcome(job, ended)
+    artifacts = left.artifacts
     if len(msgspec.json.encode(artifacts)) > MOST_LISTED:
         artifacts, result, reason = (), "error", "artifacts"
         message = "these are too many artifacts to list; pack them into one file"
@@ -181,6 +190,7 @@ def attempt_of(job: Job, ended: RunExit, artifacts: tuple[Artifact, ...]) -> Att
         finished_at=ended.finished_at,
         seconds=ended.seconds,
         artifacts=artifacts,
+        build=left.build,
     )
 
 

@@ -1,7 +1,11 @@
 """From a job to what a supervisor is told to do."""
 
+from typing import NamedTuple
+
 from bnet.model.job import Job, JobSpec, Source
 from bnet.model.run import Intent
+
+BUILT = ".bnet/build.json"  # in the workspace: what a build of packages says of itself
 
 # One commit without its history, and all of it where a host does not serve single commits.
 _FETCH = (
@@ -11,17 +15,29 @@ _FETCH = (
 )
 
 
-def intent_of(job: Job, hub_url: str, workspace: str) -> Intent:
+class Builder(NamedTuple):
+    """How a server builds packages: the words that start its bnet, and the cache that all its runs share."""
+
+    argv: tuple[str, ...]
+    cache: str
+
+
+def intent_of(job: Job, hub_url: str, workspace: str, builder: Builder) -> Intent:
     """Return the intent of the attempt that a job's live claim stands for.
 
     Args:
         job: a job with a claim.
         hub_url: where snapshots are fetched from.
         workspace: the directory that the attempt will run in.
+        builder: for a job that is packages.
     """
     assert job.claim is not None
     spec = job.spec
-    sandbox, command = _sandboxed(spec, workspace)
+    inner, env = spec.command, spec.env
+    if spec.packages:
+        inner = (*builder.argv, "build", "--json-to", BUILT, "--", *spec.packages)
+        env = {"BNET_CACHE": builder.cache} | env
+    sandbox, command = _sandboxed(spec, inner, workspace, builder.cache if spec.packages else workspace)
     return Intent(
         run=job.claim.run,
         job=job.number,
@@ -31,7 +47,7 @@ def intent_of(job: Job, hub_url: str, workspace: str) -> Intent:
         ttl_s=job.claim.ttl_s,
         on_lost_lease=spec.on_lost_lease,
         prepare=(*_source(spec.source, hub_url), *sandbox),
-        env=spec.env,
+        env=env,
         secrets=spec.secrets,
         timeout=spec.timeout,
         silence_timeout=spec.silence_timeout,
@@ -49,11 +65,20 @@ def _source(source: Source | None, hub_url: str) -> tuple[tuple[str, ...], ...]:
     return (("sh", "-c", _FETCH, "fetch-source", url, ref, oid),)
 
 
-def _sandboxed(spec: JobSpec, workspace: str) -> tuple[tuple[tuple[str, ...], ...], str | tuple[str, ...]]:
-    """Return the steps that show whether the sandbox is there, and the command within it."""
+def _sandboxed(
+    spec: JobSpec, command: str | tuple[str, ...], workspace: str, besides: str
+) -> tuple[tuple[tuple[str, ...], ...], str | tuple[str, ...]]:
+    """Return the steps that show whether the sandbox is there, and the command within it.
+
+    Args:
+        spec: which sandbox.
+        command: what is run in it.
+        workspace: what it may write to.
+        besides: what else.
+    """
     if spec.sandbox == "none":
-        return (), spec.command
-    inner = ("sh", "-c", spec.command) if isinstance(spec.command, str) else spec.command
+        return (), command
+    inner = ("sh", "-c", command) if isinstance(command, str) else command
     if spec.sandbox == "podman":
         image = spec.image or "docker.io/library/debian:stable-slim"
         names = [
@@ -76,5 +101,6 @@ def _sandboxed(spec: JobSpec, workspace: str) -> tuple[tuple[tuple[str, ...], ..
         "--tmpfs",
         "/tmp",
     )
+    wrap += ("--bind-try", besides, besides)
     wrap += ("--bind", workspace, workspace, "--chdir", workspace, "--unshare-net", "--die-with-parent", "--")
     return ((*wrap, "true"),), (*wrap, *inner)

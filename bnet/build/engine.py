@@ -4,6 +4,7 @@ import os
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -114,65 +115,29 @@ class Build:
     # -- the order of work
 
     def _run_all(self, order: Sequence[str]) -> None:
-        waiting = {name: set(self._packages[name].dependencies) for name in order}
-        users: dict[str, list[str]] = {}
-        for name, needs in waiting.items():
-            for each in needs:
-                users.setdefault(each, []).append(name)
-        ready = [name for name in order if not waiting[name]]
-        work: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        done: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
-        threads: list[threading.Thread] = []
-        busy, stopping = 0, False
+        turn = Turn(order, {name: self._packages[name].dependencies for name in order})
+        crew = Crew(self.jobs, lambda name: self._bring_up(self._packages[name]))
+        stopping = False
         try:
-            while ready or busy:
-                while ready and (busy < self.jobs or stopping):
-                    name = ready.pop(0)
+            while turn.ready or crew.busy:
+                if turn.ready and (crew.busy < self.jobs or stopping):
+                    name = turn.ready.popleft()
                     outcome = self._at_once(self._packages[name], stopping)
-                    if outcome is not None:
-                        self._note(outcome, waiting, users, ready)
+                    if outcome is None:
+                        self.told(Event(name, None))
+                        crew.give(name)
                         continue
-                    self.told(Event(name, None))
-                    busy += 1
-                    if len(threads) < min(self.jobs, busy):
-                        threads.append(threading.Thread(target=self._work, args=(work, done), daemon=True))
-                        threads[-1].start()
-                    work.put(name)
-                if not busy:
-                    break
-                ended = done.get()
-                busy -= 1
-                if isinstance(ended, BaseException):
-                    raise ended
-                self._note(ended, waiting, users, ready)
-                stopping = stopping or (ended.result != "success" and not self.keep_going)
+                else:
+                    outcome = crew.take()
+                    stopping = stopping or (outcome.result != "success" and not self.keep_going)
+                self._outcomes[outcome.name] = outcome
+                self.told(Event(outcome.name, outcome))
+                turn.ended(outcome.name)
         except BaseException:
             self.shop.stop()
             raise
         finally:
-            for _ in threads:
-                work.put(None)
-            for thread in threads:
-                thread.join()
-
-    def _work(
-        self, work: "queue.SimpleQueue[str | None]", done: "queue.SimpleQueue[Outcome | BaseException]"
-    ) -> None:
-        while (name := work.get()) is not None:
-            try:
-                done.put(self._bring_up(self._packages[name]))
-            except BaseException as error:  # it is raised again where somebody waits for it
-                done.put(error)
-
-    def _note(
-        self, outcome: Outcome, waiting: dict[str, set[str]], users: Mapping[str, list[str]], ready: list[str]
-    ) -> None:
-        self._outcomes[outcome.name] = outcome
-        self.told(Event(outcome.name, outcome))
-        for user in users.get(outcome.name, ()):
-            waiting[user].discard(outcome.name)
-            if not waiting[user]:
-                ready.append(user)
+            crew.end()
 
     def _at_once(self, package: Package, stopping: bool) -> Outcome | None:
         """Return what needs no work: what cannot be built, what is left alone, and what nothing touched."""
@@ -396,6 +361,67 @@ class Build:
             source_places=seen.source_places,
             output_places=seen.output_places,
         )
+
+
+class Turn:
+    """Whose turn it is: packages all of whose dependencies have ended, in the order of the graph."""
+
+    def __init__(self, order: Sequence[str], needs: Mapping[str, Sequence[str]]) -> None:
+        self._waiting = {name: set(needs[name]) for name in order}
+        self._users: dict[str, list[str]] = {}
+        for name in order:
+            for each in needs[name]:
+                self._users.setdefault(each, []).append(name)
+        self.ready = deque(name for name in order if not self._waiting[name])
+
+    def ended(self, name: str) -> None:
+        """Let those begin that waited for this one last."""
+        for user in self._users.get(name, ()):
+            self._waiting[user].discard(name)
+            if not self._waiting[user]:
+                self.ready.append(user)
+
+
+class Crew:
+    """Threads that work on packages; they are begun as they are needed."""
+
+    def __init__(self, most: int, work: Callable[[str], Outcome]) -> None:
+        self.busy = 0
+        self._most = most
+        self._work = work
+        self._given: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def give(self, name: str) -> None:
+        """Let one of them work on a package."""
+        self.busy += 1
+        if len(self._threads) < min(self._most, self.busy):
+            self._threads.append(threading.Thread(target=self._toil, daemon=True))
+            self._threads[-1].start()
+        self._given.put(name)
+
+    def take(self) -> Outcome:
+        """Wait for one that has ended; what was raised in its thread is raised here."""
+        ended = self._done.get()
+        self.busy -= 1
+        if isinstance(ended, BaseException):
+            raise ended
+        return ended
+
+    def end(self) -> None:
+        """Wait for all of them."""
+        for _ in self._threads:
+            self._given.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _toil(self) -> None:
+        while (name := self._given.get()) is not None:
+            try:
+                self._done.put(self._work(name))
+            except BaseException as error:  # it is raised again where somebody waits for it
+                self._done.put(error)
 
 
 def _intact(made: Made, seen: Seen) -> bool:

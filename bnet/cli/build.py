@@ -1,5 +1,6 @@
 """`bnet build`: bring the packages of a source tree up to date."""
 
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.render import note, out, out_json
 from bnet.errors import AnswerNo
+from bnet.files import write_atomic
 
 if TYPE_CHECKING:
     from bnet.build.engine import Event, Report
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--keep-going", is_flag=True, help="Build all that does not depend on what failed.")
 @click.option("--force", is_flag=True, help="Run the commands, whatever is up to date or cached.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and why, and do nothing.")
+@click.option("--json-to", type=click.Path(path_type=Path), metavar="FILE", help="Write JSON to a file.")
 @json_option
 @pass_app
 def build(
@@ -33,6 +36,7 @@ def build(
     keep_going: bool,
     force: bool,
     dry_run: bool,
+    json_to: Path | None,
     as_json: bool,
 ) -> None:
     """Bring packages up to date, and first what they depend on; without a name, all of them.
@@ -45,6 +49,7 @@ def build(
     shop = Workshop(Path.cwd(), os.environ)
     with shop.lock(note):
         names = shop.graph.select(list(words), here=shop.here) if words else shop.graph.order()
+        stood = Path.cwd()
         os.chdir(shop.root)
         show = Plain(as_json)
         made = shop.build(
@@ -56,6 +61,9 @@ def build(
             told=show.told,
         )
         report = made.run(names)
+    if json_to is not None:
+        (stood / json_to).parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(stood / json_to, json.dumps(described(report)).encode(), durable=False)
     _tell(report, dry_run, as_json)
 
 

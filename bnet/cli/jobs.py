@@ -12,7 +12,7 @@ from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.render import JOB_HEADS, age, job_rows, note, out, out_json, reason, seconds, table, word
 from bnet.errors import AnswerNo, BnetError
 from bnet.model.command import CancelJob, Command, RetryJob, SetPriority
-from bnet.model.job import Job
+from bnet.model.job import Attempt, Job
 from bnet.rules.waiting import Condition
 
 PAUSE = 1.0  # seconds between two looks while waiting
@@ -75,9 +75,8 @@ def show(app: App, number: int, as_json: bool) -> None:
     out(
         f"#{number} {job.spec.name}: {word(told['result'] or told['state'])}" + (f" ({said})" if said else "")
     )
-    command = job.spec.command if isinstance(job.spec.command, str) else shlex.join(job.spec.command)
     lines = [
-        ("command", command),
+        _what(job),
         ("submitted", f"{age(told['submitted_at'], now)} by {job.spec.submitted_by}"),
     ]
     lines += [(name, str(told[name])) for name in ("queue", "priority", "server", "message") if told[name]]
@@ -89,8 +88,31 @@ def show(app: App, number: int, as_json: bool) -> None:
         how = f"exit {each.exit_code}" if each.reason == "exit" else each.reason
         why = f": {each.message}" if each.message else ""
         out(f"  attempt {each.attempt} on {each.server}: {word(each.result)} ({how}){took}{why}")
+        for line in _built(each):
+            out(line)
     for artifact in told["artifacts"]:
         out(f"  artifact   {artifact['path']} ({artifact['size']:,} bytes, blake3 {artifact['blake3'][:16]})")
+
+
+def _what(job: Job) -> tuple[str, str]:
+    """Return what a job does: its command, or what it builds."""
+    if job.spec.packages:
+        return "packages", shlex.join(job.spec.packages)
+    command = job.spec.command
+    return "command", command if isinstance(command, str) else shlex.join(command)
+
+
+def _built(attempt: Attempt) -> list[str]:
+    """Return lines on what the build engine did in an attempt."""
+    done = attempt.build
+    if done is None:
+        return []
+    failed = f", {done.failed} not" if done.failed else ""
+    lines = [f"    {done.total} packages, {done.cached} of them cached{failed}, in {seconds(done.seconds)}"]
+    for each in done.packages[:20]:
+        how = each.tier if each.result == "success" else word(each.result)
+        lines.append(f"    {each.name}: {how} {seconds(each.seconds)} {each.key[:12]}".rstrip())
+    return lines
 
 
 def _indented(text: str) -> str:

@@ -1,5 +1,6 @@
 """`bnet submit`: ask for jobs."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from bnet.cli.jobs import find, print_new
 from bnet.cli.render import note
 from bnet.codec.submission import from_fields, from_file
 from bnet.errors import AnswerNo, BnetError
-from bnet.model.command import Command
+from bnet.model.command import Command, Submit
 
 
 def _pairs(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> dict[str, str]:
@@ -70,6 +71,10 @@ class _Submit(click.Command):
 @click.option(
     "--needs", multiple=True, metavar="JOB", help="A job, by number or name, that must succeed first."
 )
+@click.option(
+    "--package", "packages", multiple=True, metavar="P", help="Build this package of the tree, not a command."
+)
+@click.option("--spread", is_flag=True, help="One job for each package, so that servers share the build.")
 @click.option("--source", metavar="REPO@REF", help="Run in a checkout of this repository.")
 @click.option("--here", is_flag=True, help="Run in a snapshot of the working tree here, as it is.")
 @click.option("-e", "--env", multiple=True, callback=_pairs, metavar="K=V", help="An environment variable.")
@@ -106,14 +111,19 @@ class _Submit(click.Command):
 def submit(ctx: click.Context, /, **fields: Any) -> None:
     """Ask for a job. Several words are run as they are; a single text is run by sh.
 
+    With --package, a package's own command is what is run, and nothing that is up to date or cached is built.
+
     Example: bnet submit --name wheel --label os=linux -- pip wheel regex
     """
     app: App = ctx.obj
     command, file = fields.pop("command"), fields.pop("file")
     here, follow, as_json = fields.pop("here"), fields.pop("follow"), fields.pop("as_json")
+    spreads = fields.pop("spread")
     commands = _commands(
         command, file, {name: value for name, value in fields.items() if value not in (None, (), {})}
     )
+    if spreads:
+        commands = _spread(commands)
     if here:
         commands = app.machine.with_snapshot(app.url, commands, Path.cwd())
     outbox = app.machine.outbox()
@@ -132,9 +142,22 @@ def _commands(command: tuple[str, ...], file: Path | None, fields: dict[str, Any
         if str(file) != "-":
             return from_file(file.read_bytes(), str(file))
         return from_file(b"" if sys.stdin is None else sys.stdin.buffer.read(), "stdin")
-    if not command:
+    if command:
+        fields = {"command": command[0] if len(command) == 1 else list(command), **fields}
+    elif not fields.get("packages"):
         raise BnetError("there is nothing to run", hint="bnet submit -- COMMAND, or bnet submit -f FILE")
-    return [from_fields({"command": command[0] if len(command) == 1 else list(command), **fields})]
+    return [from_fields(fields)]
+
+
+def _spread(commands: list[Command]) -> list[Command]:
+    from bnet.app.spread import spread
+    from bnet.wiring.workshop import Workshop
+
+    job = commands[0]
+    if len(commands) > 1 or not isinstance(job, Submit) or not job.packages:
+        raise BnetError("--spread is for packages: bnet submit --package NAME --spread --here")
+    shop = Workshop(Path.cwd(), os.environ)
+    return [*spread(job, shop.graph, shop.graph.select(list(job.packages), here=shop.here))]
 
 
 def _follow(app: App, numbers: list[int]) -> None:

@@ -16,7 +16,7 @@ def from_file(text: bytes, file: str) -> list[Command]:
         Invalid: something in it is wrong, or is no submission.
     """
     parsed = people.parse(text, file)
-    if isinstance(parsed.data, dict) and "command" in parsed.data:
+    if isinstance(parsed.data, dict) and parsed.data.keys() & {"command", "packages"}:
         job = people.read(parsed, Submit, parsed.data)
         check_durations(parsed, job, ())
         return [job]
@@ -45,7 +45,7 @@ def from_fields(fields: dict[str, Any]) -> Submit:
     return job
 
 
-_OPTIONS = {"labels": "label", "locks": "lock", "secrets": "secret", "artifacts": "artifact"}
+_OPTIONS = {"packages": "package", "labels": "label", "locks": "lock", "secrets": "secret", "artifacts": "artifact"}
 _NUMBERS = ("priority", "retry", "limit")
 _NUMBER = re.compile(r"-?[0-9]{1,15}")
 

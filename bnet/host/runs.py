@@ -7,14 +7,20 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+from msgspec.structs import replace
+
 from bnet.codec.documents import Unreadable, decode, encode
 from bnet.errors import BnetError
 from bnet.files import read_json, read_or_none, sync_directory, write_atomic, write_json
 from bnet.host import processes
+from bnet.model.job import BuildReport
 from bnet.model.run import Intent, RunExit, RunFact
 from bnet.ports import Clock
 
 LEFTOVER_GRACE_S = 2.0
+MOST_SAID = 16_000_000  # bytes of what a build says of itself
+MOST_LISTED = 100  # packages of it that its result lists
 # Nothing is left to tidy up at the end, and taking the interpreter down takes milliseconds.
 BOOT = (
     "import os, sys; sys.path.append(sys.argv.pop(1)); "
@@ -29,6 +35,7 @@ class LocalRuns:
         self,
         root: Path,
         supervisor: Path,
+        built: str,
         clock: Clock,
         environment: Callable[[tuple[str, ...]], Mapping[str, str]],
     ) -> None:
@@ -37,12 +44,14 @@ class LocalRuns:
         Args:
             root: the directory that holds a `<job>.<attempt>` directory for each run.
             supervisor: the package that carries out one run.
+            built: where in its workspace a build of packages says what it did.
             clock: for leases.
             environment: gives a run's environment, with the secrets that it asks for by name.
         """
         self.root = root
         self.supervisor = supervisor
         self.clock = clock
+        self.built_path = built
         self.environment = environment
         self._sessions = processes.Sessions()
 
@@ -219,12 +228,28 @@ class LocalRuns:
         files = [path for path in base.rglob("*") if path.is_file() and not path.is_symlink()]
         return {path.relative_to(base).as_posix(): path.read_bytes() for path in files}
 
+    def built(self, key: str) -> BuildReport | None:
+        return read_build(self.root / key / "workspace" / self.built_path)
+
     def ended_since(self, known: set[str]) -> bool:
         """Tell whether a run has an end that was not there before; cheap enough for many times a second."""
         for each in os.scandir(self.root):
             if each.name not in known and os.path.exists(f"{each.path}/exit.json"):
                 return True
         return False
+
+
+def read_build(path: Path) -> BuildReport | None:
+    """Return what a build said of itself; None for anything but a sound answer: any job may write there."""
+    try:
+        with path.open("rb") as file:
+            found = msgspec.json.decode(file.read(MOST_SAID), type=BuildReport)
+    except (OSError, msgspec.DecodeError, RecursionError):
+        return None
+    slowest = sorted(found.packages, key=lambda each: (each.result == "success", -each.seconds))
+    listed = tuple(each for each in slowest if len(each.name) <= 128 and len(each.key) <= 64)[:MOST_LISTED]
+    failed = sum(each.result != "success" for each in found.packages)
+    return replace(found, packages=listed, failed=failed)
 
 
 def _is_key(name: str) -> bool:

@@ -34,9 +34,10 @@ class Retry(Strict, frozen=True, kw_only=True):
 
 
 class Submit(Strict, frozen=True, kw_only=True):
-    """Ask for a job, or with `matrix` for one job of each combination."""
+    """Ask for a job that runs a command or builds packages; with `matrix`, for one job of each combination."""
 
-    command: str | tuple[str, ...]
+    command: str | tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
     name: Name | None = None
     queue: Name = "default"
     priority: Priority = 5

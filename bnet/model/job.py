@@ -47,7 +47,8 @@ class JobSpec(Record, frozen=True, kw_only=True):
 
     number: int
     name: Name
-    command: str | tuple[str, ...]
+    command: str | tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
     submitted_by: str
     submitted_at: datetime
     queue: Name = "default"
@@ -112,6 +113,26 @@ class Artifact(Record, frozen=True, kw_only=True):
     place: str
 
 
+class Built(Record, frozen=True, kw_only=True):
+    """A package that an attempt brought up to date, or could not: its tier, key, and how long it took."""
+
+    name: str
+    tier: str | None = None
+    result: str = "success"
+    key: str = ""
+    seconds: float = 0.0
+
+
+class BuildReport(Record, frozen=True, kw_only=True):
+    """What the build engine did in an attempt; of many packages those that took longest are listed."""
+
+    total: int
+    cached: int
+    failed: int = 0
+    seconds: float = 0.0
+    packages: tuple[Built, ...] = ()
+
+
 class Attempt(Record, frozen=True, kw_only=True):
     """`attempts/<n>.json`: how attempt n ended, wherever that left the job."""
 
@@ -127,6 +148,7 @@ class Attempt(Record, frozen=True, kw_only=True):
     finished_at: datetime
     seconds: float | None = None
     artifacts: tuple[Artifact, ...] = ()
+    build: BuildReport | None = None
 
 
 class JobResult(Record, frozen=True, kw_only=True):
@@ -143,6 +165,7 @@ class JobResult(Record, frozen=True, kw_only=True):
     started_at: datetime | None = None
     seconds: float | None = None
     artifacts: tuple[Artifact, ...] = ()
+    build: BuildReport | None = None
 
 
 class Job(Record, frozen=True, kw_only=True):

@@ -40,6 +40,7 @@ def _again(
     return Submit(
         name=names[job.number],
         command=spec.command,
+        packages=spec.packages,
         queue=spec.queue,
         priority=job.priority,
         labels=dict(spec.labels),

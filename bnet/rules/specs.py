@@ -94,6 +94,7 @@ def job_spec(
         number=number,
         name=_name(command, cell),
         command=_command(command),
+        packages=command.packages,
         submitted_by=by,
         submitted_at=tx.now,
         queue=command.queue,
@@ -121,7 +122,7 @@ def job_spec(
 
 
 def _name(command: Submit, cell: Mapping[str, str]) -> str:
-    name = command.name or slug(command.command)
+    name = command.name or slug(("build", *command.packages) if command.packages else command.command)
     for axis, value in cell.items():
         if not re.search("[a-z0-9]", value.lower()):
             raise Illegal(f"matrix: {value!r} of axis {axis} has no letter or digit to name its job by")
@@ -135,11 +136,28 @@ def _name(command: Submit, cell: Mapping[str, str]) -> str:
 
 def _command(command: Submit) -> str | tuple[str, ...]:
     words = command.command
+    if command.packages:
+        _check_packages(command)
+        return ()
     if not words or (isinstance(words, str) and not words.strip()) or words[0] == "":
-        raise Illegal("the command is empty")
+        raise Illegal("the command is empty, and there are no packages to build")
     if "\0" in (words if isinstance(words, str) else "".join(words)):
         raise Illegal("the command holds a NUL character")
     return words
+
+
+def _check_packages(command: Submit) -> None:
+    if command.command:
+        raise Illegal("a job has either a command or packages; give the packages' own commands in bnet.yaml")
+    if command.source is None:
+        raise Illegal("packages are built in a tree: name its source, or submit the tree at hand with --here")
+    if command.sandbox == "podman":
+        raise Illegal(
+            "packages are built by bnet itself, which the image lacks; use sandbox: bubblewrap or none"
+        )
+    for word in command.packages:
+        if word.startswith("-") or not word.isprintable() or not word:
+            raise Illegal(f"packages: {word!r} names no package")
 
 
 def _env(command: Submit, cell: Mapping[str, str]) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """A server on duty: this machine as a `Service` needs it, with the adapters that its rounds work through."""
 
+import sys
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
 from bnet import idle
 from bnet.app.cycle import Node
+from bnet.app.intent import BUILT, Builder
 from bnet.app.lookup import Lookup
 from bnet.app.submit import Outbox
 from bnet.app.supervise import run_environment
@@ -119,12 +121,13 @@ class Duty:
         return Node(
             self.identity,
             ledger,
-            LocalRuns(machine.home.runs, SUPERVISOR, machine.clock, self._run_environment),
+            LocalRuns(machine.home.runs, SUPERVISOR, BUILT, machine.clock, self._run_environment),
             LocalNotes(machine.home.path),
             machine.clock,
             Lookup(ledger.hub, machine.resolve),
             _digest,
             machine.home.runs,
+            Builder((sys.executable, "-m", "bnet"), str(machine.home.cache)),
         )
 
     def _run_environment(self, asked: tuple[str, ...]) -> Mapping[str, str]:
