@@ -18,12 +18,18 @@ from bnet.early import home_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
     from bnet.build.record import Record
 
 CONFIG = "bnet.yaml"
 NAME = "instant"
+SOCKET = "watch.sock"
+CLEAN = b"clean"
+ANSWER = 0.25  # seconds to wait for a watch's answer; one that builds just now gives none
 MAGIC = f"bnet instant 1 {__version__}\n".encode()
+# Then come the checksum (8), how many packages (4), where the paths begin (4), and their digest (16).
+FIXED = len(MAGIC) + 32
 
 
 def up_to_date(environ: Mapping[str, str], began: float) -> bool:
@@ -37,11 +43,14 @@ def up_to_date(environ: Mapping[str, str], began: float) -> bool:
     root = root_above(os.getcwd())
     if not cache or not root:
         return False
-    path = os.path.join(cache, "trees", xxhash.xxh3_64_hexdigest(os.fsencode(root)), NAME)
+    state = os.path.join(cache, "trees", xxhash.xxh3_64_hexdigest(os.fsencode(root)))
     stood = os.getcwd()
     try:
-        with open(path, "rb") as file:
-            count = _matches(file.read(), environ, root)
+        with open(os.path.join(state, NAME), "rb") as file:
+            head = _read_head(file)
+            count = _count(head, environ)
+            if count and not _is_watched_clean(state, head) and not _is_untouched(head, file.read(), root):
+                count = 0
     except (OSError, ValueError):
         count = 0
     if not count:
@@ -62,18 +71,53 @@ def root_above(directory: str) -> str:
     return directory
 
 
-def _matches(data: bytes, environ: Mapping[str, str], root: str) -> int:
-    """Return how many packages are up to date, if all are; 0 for a no."""
-    start = len(MAGIC) + 8
-    if data[: len(MAGIC)] != MAGIC or data[len(MAGIC) : start] != xxhash.xxh3_64_digest(data[start:]):
-        return 0
-    count, end = (int.from_bytes(data[at : at + 4], "big") for at in (start, start + 4))
-    variables = data[start + 24 : end].split(b"\0")[:-1]
+def read_head(state: "Path") -> bytes:
+    """Return what stands before the paths; b"" if a build has not left everything up to date."""
+    try:
+        with open(state / NAME, "rb") as file:
+            return _read_head(file)
+    except (OSError, ValueError):
+        return b""
+
+
+def _read_head(file: "BinaryIO") -> bytes:
+    start = file.read(FIXED)
+    if start[: len(MAGIC)] != MAGIC or len(start) < FIXED:
+        raise ValueError("of another version, or torn")
+    return start + file.read(int.from_bytes(start[FIXED - 20 : FIXED - 16], "big") - FIXED)
+
+
+def _count(head: bytes, environ: Mapping[str, str]) -> int:
+    """Return how many packages the head speaks of; 0 if a variable that counts has another value."""
+    variables = head[FIXED:].split(b"\0")[:-1]
     for name, value in zip(variables[::2], variables[1::2], strict=True):
         if _value(environ, os.fsdecode(name)) != value:
             return 0
+    return int.from_bytes(head[FIXED - 24 : FIXED - 20], "big")
+
+
+def _is_watched_clean(state: str, head: bytes) -> bool:
+    """Ask a `bnet watch` of this tree, if there is one; it answers for exactly this record, or not at all."""
+    if not os.path.exists(os.path.join(state, SOCKET)):
+        return False
+    import socket
+
+    os.chdir(state)  # a socket's address is short, and this path may not be
+    try:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.settimeout(ANSWER)
+            asking.connect(SOCKET)
+            asking.sendall(xxhash.xxh3_128_digest(head))
+            return asking.recv(64) == CLEAN
+    except OSError:
+        return False
+
+
+def _is_untouched(head: bytes, paths: bytes, root: str) -> bool:
+    if xxhash.xxh3_64_digest(head[len(MAGIC) + 8 :] + paths) != head[len(MAGIC) : len(MAGIC) + 8]:
+        return False
     os.chdir(root)
-    return count if digest_now(data[end:].split(b"\0")[:-1]) == data[start + 8 : start + 24] else 0
+    return digest_now(paths.split(b"\0")[:-1]) == head[FIXED - 16 : FIXED]
 
 
 def _value(environ: Mapping[str, str], name: str) -> bytes:
@@ -109,7 +153,7 @@ def write_instant(state: "Path", known: "Record", environ: Mapping[str, str]) ->
     declared = (known.tree.env, *(package.env for package in known.tree.packages))
     names = sorted({"PATH", *(name for some in declared for name in some)})
     variables = b"".join(os.fsencode(name) + b"\0" + _value(environ, name) + b"\0" for name in names)
-    end = len(MAGIC) + 8 + 24 + len(variables)
+    end = FIXED + len(variables)
     body = b"".join(
         (
             len(known.made).to_bytes(4, "big"),

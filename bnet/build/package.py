@@ -128,6 +128,8 @@ class Shop:
         self.wishes = wishes
         self.now = now
         self.lister = Lister([package.path for package in tree.packages])
+        # Packages to look at, where it is known that nothing of the others changed.
+        self.touched: set[str] | None = None
         self.children: set[Child] = set()
         self.closing = False
 
@@ -137,16 +139,19 @@ class Shop:
         self, package: Package, made: Made, produced: dict[str, bytes], tools: dict[str, str]
     ) -> bool:
         """Tell whether no stamp of a package differs, so that nothing of it need be read."""
-        return (
+        same = (
             made.declared == self.declared(package)
             and made.inputs.dependencies == produced
             and made.inputs.tools == tools
             and made.inputs.env == keys.env_of(self.tree, package, dict(self.wishes.env))
             and made.inputs.recipe == keys.recipe_of(package)
             and made.inputs.platform == keys.PLATFORM
-            and not made.sources.young
-            and not made.outputs.young
-            and files.LINK not in made.sources.kinds
+            and not made.young
+        )
+        if not same or (self.touched is not None and package.name not in self.touched):
+            return same
+        return (
+            files.LINK not in made.sources.kinds
             and _same(made.source_places)
             and _same(made.output_places)
             and stamps(made.sources.names()) == made.sources.stamps

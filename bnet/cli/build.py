@@ -105,13 +105,17 @@ def _tell(report: "Report", dry_run: bool, as_json: bool) -> None:
         for each in report.outcomes:
             out(line(each))
     else:
-        tiers = Counter(str(each.tier) for each in report.outcomes if each.result == "success")
         if report.trouble:
             note(f"bnet: {report.trouble}")
-        note(summary(tiers, len(report.failed), report.seconds))
+        note(summary(tiers_of(report), len(report.failed), report.seconds))
     if report.failed:
         names = [each.name for each in report.failed if each.result != "skipped"]
         raise AnswerNo(f"not built: {', '.join(names) or 'some packages'}")
+
+
+def tiers_of(report: "Report") -> Counter[str]:
+    """Return how many packages were brought up to date in each way."""
+    return Counter(str(each.tier) for each in report.outcomes if each.result == "success")
 
 
 def described(report: "Report") -> dict[str, Any]:

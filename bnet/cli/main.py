@@ -25,6 +25,7 @@ VERBS = {
     "wait": "bnet.cli.jobs:wait",
     "why": "bnet.cli.jobs:why",
     "build": "bnet.cli.build:build",
+    "watch": "bnet.cli.watch:watch",
     "server": "bnet.cli.server:server",
     "hub": "bnet.cli.hub:hub",
 }

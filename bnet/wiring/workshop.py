@@ -106,8 +106,10 @@ class Workshop:
         force: bool,
         dry_run: bool,
         told: Callable[[Event], None],
+        touched: set[str] | None = None,
     ) -> Build:
         """Return a build of packages, to be run by whoever holds the lock and stands in the root."""
         wishes = Wishes(force=force, dry_run=dry_run, env=self.env, run=None)
         shop = Shop(self.root, self.tree, self.cache, self.state, wishes, SystemClock().now)
+        shop.touched = touched
         return Build(shop, self.graph, self.known, jobs=jobs, keep_going=keep_going, told=told)
