@@ -8,6 +8,7 @@ from pathlib import Path
 from bnet.build import record
 from bnet.build.cache import Cache
 from bnet.build.engine import Build, Event, state_of
+from bnet.build.globs import Patterns
 from bnet.build.graph import Graph
 from bnet.build.instant import CONFIG, root_above
 from bnet.build.package import Shop, Wishes
@@ -18,6 +19,7 @@ from bnet.host.clock import SystemClock
 from bnet.host.home import Home, default_path
 from bnet.host.lock import HostLock
 from bnet.model.tree import Tree
+from bnet.process import run
 
 LOCK_PATIENCE = 3600.0  # seconds that a build waits for another one of the same tree
 
@@ -32,8 +34,15 @@ def cache_path(env: Mapping[str, str]) -> Path:
 class Workshop:
     """One tree."""
 
-    def __init__(self, directory: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, directory: Path, env: Mapping[str, str], said: Callable[[str], None] = lambda text: None
+    ) -> None:
         """Find the tree that a directory is in.
+
+        Args:
+            directory: where one stands.
+            env: the environment.
+            said: told, once, if the shared store is given up.
 
         Raises:
             BnetError: there is no configuration from there upwards.
@@ -46,6 +55,7 @@ class Workshop:
             )
         self.root = root
         self.env = env
+        self.said = said
         self.here = os.path.relpath(os.path.realpath(directory), root)
         self.cache_path = cache_path(env)
         self.state = state_of(self.cache_path, root)
@@ -78,8 +88,38 @@ class Workshop:
 
     @cached_property
     def cache(self) -> Cache:
-        """The cache of this user."""
-        return Cache(self.cache_path)
+        """The cache of this user, and behind it the store that the tree's team shares."""
+        from bnet.stores.opening import open_store
+
+        shared = self.tree.store
+        store = None if shared is None else open_store(shared, self.said, Path(self.root))
+        return Cache(self.cache_path, store)
+
+    def affected(self, revision: str) -> list[str]:
+        """Return the packages that were touched since a revision of Git, and what depends on them.
+
+        Counted from where the two histories parted, and with what is not committed yet.
+
+        Raises:
+            BnetError: this is no work tree of Git, or there is no such revision.
+        """
+        if revision.startswith("-"):
+            raise BnetError(f"{revision!r} is no revision")
+        base = self._git("merge-base", revision, "HEAD").decode().strip()
+        changed = self._git("diff", "--name-only", "--relative", "--no-renames", "-z", base, "--")
+        new = self._git("ls-files", "--others", "--exclude-standard", "-z")
+        paths = [os.fsdecode(path) for path in (changed + new).split(b"\0") if path]
+        everywhere = Patterns(self.tree.sources, ".")
+        sources = {each.name: Patterns(each.sources, each.path) for each in self.tree.packages}
+        return self.graph.affected(
+            paths, lambda package, path: everywhere.match(path) or sources[package.name].match(path)
+        )
+
+    def _git(self, *words: str) -> bytes:
+        done = run(["git", "-C", self.root, *words], env=self.env)
+        if done.code != 0:
+            raise BnetError(f"git {words[0]}: {done.complaint}")
+        return done.out
 
     def lock(self, waits: Callable[[str], None]) -> HostLock:
         """Take the tree's lock, which one build at a time holds.
@@ -107,9 +147,20 @@ class Workshop:
         dry_run: bool,
         told: Callable[[Event], None],
         touched: set[str] | None = None,
+        share: bool = True,
     ) -> Build:
-        """Return a build of packages, to be run by whoever holds the lock and stands in the root."""
+        """Return a build of packages, to be run by whoever holds the lock and stands in the root.
+
+        Args:
+            names: the packages.
+            jobs: so many at once.
+            keep_going, force, dry_run: as of the command line.
+            told: of each event.
+            touched: packages to look at, where it is known that nothing of the others changed.
+            share: whether the shared store takes part.
+        """
         wishes = Wishes(force=force, dry_run=dry_run, env=self.env, run=None)
-        shop = Shop(self.root, self.tree, self.cache, self.state, wishes, SystemClock().now)
+        cache = self.cache if share else Cache(self.cache_path)
+        shop = Shop(self.root, self.tree, cache, self.state, wishes, SystemClock().now)
         shop.touched = touched
         return Build(shop, self.graph, self.known, jobs=jobs, keep_going=keep_going, told=told)
