@@ -3,8 +3,33 @@
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
 
 _MAGIC = re.compile(r"[*?\[{]")
+MOST_ALTERNATIVES = 1000  # that the braces of one pattern may stand for; what is above stands for itself
+
+
+class _Glob(NamedTuple):
+    """A pattern as it is used, and the directories, from where it starts, that can hold what it means."""
+
+    regex: re.Pattern[str]
+    bases: tuple[str, ...]
+
+
+class _Rule(NamedTuple):
+    """One pattern of a row: whether it takes or leaves out, the directory it starts in, and the rest."""
+
+    taken: bool
+    above: str
+    inner: str
+    glob: _Glob
+
+    def fits(self, path: str) -> bool:
+        return path.startswith(self.above) and bool(self.glob.regex.fullmatch(path, len(self.above)))
+
+    def __str__(self) -> str:
+        return (self.above + self.inner).rstrip("/")
 
 
 class Patterns:
@@ -15,7 +40,8 @@ class Patterns:
 
         Args:
             patterns: as people write them; with a leading /, from the root of the tree.
-            directory: where the others start, from the root of the tree; "." for the root itself.
+            directory: where the others start, from the root of the tree; "." for the root itself. Its name is
+                taken as it is, whatever is in it.
         """
         self._rules = [_rule(pattern, directory) for pattern in patterns]
 
@@ -26,24 +52,30 @@ class Patterns:
         A file that Git ignores counts only where a pattern leads there in letters, so these are starting points
         that nothing ignores. One that lies in another is left in, for that reason.
         """
-        return sorted({base_of(glob) for taken, glob, _ in self._rules if taken})
+        taken = [rule for rule in self._rules if rule.taken]
+        return sorted({(rule.above + base).rstrip("/") for rule in taken for base in rule.glob.bases})
 
     @property
     def literal(self) -> list[str]:
         """The patterns without magic: paths from the root."""
-        return [glob for taken, glob, _ in self._rules if taken and not _MAGIC.search(glob)]
+        return [str(rule) for rule in self._rules if rule.taken and not has_magic(rule.inner)]
 
     def match(self, path: str) -> bool:
         """Tell whether a path, from the root of the tree, is meant."""
         found = False
-        for taken, _, regex in self._rules:
-            if taken is not found and regex.fullmatch(path):
-                found = taken
+        for rule in self._rules:
+            if rule.taken is not found and rule.fits(path):
+                found = rule.taken
         return found
 
     def unmatched(self, paths: Sequence[str]) -> list[str]:
         """Return the patterns that none of these paths fits."""
-        return [glob for taken, glob, regex in self._rules if taken and not any(map(regex.fullmatch, paths))]
+        return [str(rule) for rule in self._rules if rule.taken and not any(map(rule.fits, paths))]
+
+
+def has_magic(glob: str) -> bool:
+    """Tell whether a pattern is more than a path."""
+    return bool(_MAGIC.search(glob))
 
 
 def base_of(glob: str) -> str:
@@ -52,51 +84,120 @@ def base_of(glob: str) -> str:
     return glob if magic is None else glob[: magic.start()].rpartition("/")[0]
 
 
-def _rule(pattern: str, directory: str) -> tuple[bool, str, re.Pattern[str]]:
+def compile_glob(glob: str) -> re.Pattern[str]:
+    """Return the regular expression of a pattern; a name without magic also stands for all that is under it."""
+    return _compiled(_normal(glob)).regex
+
+
+def expand(glob: str) -> list[str]:
+    """Return the patterns that one with braces stands for; braces that do not close or hold no comma are letters."""
+    done: list[str] = []
+    todo = [(glob, 0)]
+    while todo:
+        text, at = todo.pop()
+        span = _braces(text, at)
+        if span is None or len(todo) + len(done) > MOST_ALTERNATIVES:
+            done.append(text)
+            continue
+        start, end, parts = span
+        todo += [(text[:start] + part + text[end:], start) for part in reversed(parts)]
+    return done
+
+
+def _normal(glob: str) -> str:
+    return "/".join(part for part in glob.split("/") if part not in ("", "."))
+
+
+def _rule(pattern: str, directory: str) -> _Rule:
     taken, bare = not pattern.startswith("!"), pattern.removeprefix("!")
-    if bare.startswith("/"):
-        glob = bare[1:]
-    else:
-        glob = bare if directory == "." else f"{directory}/{bare}"
-    glob = "/".join(part for part in glob.split("/") if part not in ("", "."))
-    return taken, glob, compile_glob(glob)
+    above = "" if directory == "." or bare.startswith("/") else f"{directory}/"
+    inner = _normal(bare)
+    return _Rule(taken, above, inner, _compiled(inner))
 
 
 @lru_cache(4096)
-def compile_glob(glob: str) -> re.Pattern[str]:
-    """Return the regular expression of a pattern; a name without magic also stands for all that is under it."""
-    return re.compile(_translate(glob) + ("" if _MAGIC.search(glob) else "(?:/.*)?"), re.DOTALL)
+def _compiled(glob: str) -> _Glob:
+    globs = expand(glob)
+    return _Glob(re.compile("|".join(map(_translate, globs)), re.DOTALL), tuple(map(base_of, globs)))
+
+
+def _braces(text: str, at: int) -> tuple[int, int, list[str]] | None:
+    """Find the first braces from an index on: where they begin, where they end, and what is between the commas."""
+    while (start := _outside_class(text, at)) >= 0:
+        depth, cuts = 0, [start]
+        for index in range(start, len(text)):
+            depth += {"{": 1, "}": -1}.get(text[index], 0)
+            if text[index] == "," and depth == 1:
+                cuts.append(index)
+            if depth == 0:
+                cuts.append(index)
+                break
+        if depth == 0 and len(cuts) > 2:
+            parts = [text[one + 1 : two] for one, two in pairwise(cuts)]
+            return start, cuts[-1] + 1, parts
+        at = start + 1
+    return None
+
+
+def _outside_class(text: str, at: int) -> int:
+    """Return where the first { from an index on is that is not in a class; -1 if there is none."""
+    while at < len(text):
+        if text[at] == "{":
+            return at
+        at = 1 + (_end_of_class(text, at) or at if text[at] == "[" else at)
+    return -1
 
 
 def _translate(glob: str) -> str:
-    out, at, depth = "", 0, 0
-    while at < len(glob):
-        rest = glob[at:]
-        if rest.startswith("**/") and (at == 0 or glob[at - 1] == "/"):
-            out, at = out + "(?:[^/]+/)*", at + 3
-        elif rest == "**" and (at == 0 or glob[at - 1] == "/"):
-            out, at = out + ".+", at + 2
-        elif rest[0] == "*":
-            out, at = out + "[^/]*", at + 1
-        elif rest[0] == "?":
-            out, at = out + "[^/]", at + 1
-        elif rest[0] == "[" and (end := _end_of_class(glob, at)):
-            out, at = out + _class(glob[at + 1 : end]), end + 1
-        elif rest[0] == "{" and "}" in rest:
-            out, at, depth = out + "(?:", at + 1, depth + 1
-        elif rest[0] == "," and depth:
-            out, at = out + "|", at + 1
-        elif rest[0] == "}" and depth:
-            out, at, depth = out + ")", at + 1, depth - 1
+    """Return the expression of a pattern without braces.
+
+    What stands between two `**` is taken where it first fits, and in a name what stands between two `*`: nothing is
+    tried twice then, and no pattern takes time beyond measure. The first fit is as good as any, for such a piece is
+    of so many names, or letters, and no more. (The standard library's fnmatch does the same.)
+    """
+    glob = _normal(glob)  # braces may have left empty parts
+    if not has_magic(glob):
+        return re.escape(glob) + "(?:/.*)?" if glob else ".+"
+    runs: list[list[str]] = [[]]
+    for part in glob.split("/"):
+        if part == "**":
+            runs.append([])
         else:
-            out, at = out + re.escape(rest[0]), at + 1
-    return out + ")" * depth
+            runs[-1].append(_translate_name(part))
+    if len(runs) == 1:
+        return "/".join(runs[0])
+    first, *middle, final = ("/".join(run) for run in runs)
+    out = f"{first}/" if first else ""
+    out += "".join(f"(?>(?:[^/]+/)*?{run}/)" for run in middle if run)
+    return out + (f"(?:[^/]+/)*{final}" if final else ".+")
+
+
+def _translate_name(part: str) -> str:
+    """Return the expression of one name."""
+    pieces = [""]
+    at = 0
+    while at < len(part):
+        if part[at] == "*":
+            pieces.append("")
+        elif part[at] == "?":
+            pieces[-1] += "[^/]"
+        elif part[at] == "[" and (end := _end_of_class(part, at)):
+            pieces[-1] += _class(part[at + 1 : end])
+            at = end
+        else:
+            pieces[-1] += re.escape(part[at])
+        at += 1
+    if len(pieces) == 1:
+        return pieces[0]
+    first, *middle, final = pieces
+    return first + "".join(f"(?>[^/]*?{piece})" for piece in middle if piece) + "[^/]*" + final
 
 
 def _end_of_class(glob: str, at: int) -> int:
-    """Return where a class such as `[a-z]` that begins at an index ends; 0 if it does not."""
+    """Return where a class such as `[a-z]` that begins at an index ends; 0 if it does not, within a name."""
     first = at + 2 if glob[at + 1 : at + 2] in ("!", "^") else at + 1
-    return max(0, glob.find("]", first + 1))
+    end = glob.find("]", first + 1)
+    return 0 if end < 0 or "/" in glob[at:end] else end
 
 
 def _class(inner: str) -> str:

@@ -140,7 +140,7 @@ class Graph:
         bare = bare.removeprefix("...").removesuffix("...")
         found = selection.meant(bare, self.tree.packages, here)
         if not found:
-            raise Invalid(f"{word!r} means no package{selection.instead(bare, list(self._packages))}")
+            raise Invalid(f"{word!r} means no package{selection.instead(bare, self.tree.packages)}")
         reached = set(found)
         if with_users:
             reached |= _reached(found, self._users)

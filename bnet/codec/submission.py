@@ -45,7 +45,13 @@ def from_fields(fields: dict[str, Any]) -> Submit:
     return job
 
 
-_OPTIONS = {"packages": "package", "labels": "label", "locks": "lock", "secrets": "secret", "artifacts": "artifact"}
+_OPTIONS = {
+    "packages": "package",
+    "labels": "label",
+    "locks": "lock",
+    "secrets": "secret",
+    "artifacts": "artifact",
+}
 _NUMBERS = ("priority", "retry", "limit")
 _NUMBER = re.compile(r"-?[0-9]{1,15}")
 

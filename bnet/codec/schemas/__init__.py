@@ -11,6 +11,7 @@ import msgspec
 from bnet.codec import people
 from bnet.model.command import VERBS, Submit
 from bnet.model.hub import Settings
+from bnet.model.tree import Tree
 
 HERE = Path(__file__).parent
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -19,7 +20,7 @@ _ENTRY = re.compile(r"^    ([a-z_, ]+): (.*(?:\n        .*)*)", re.MULTILINE)
 
 def build() -> dict[str, bytes]:
     """Return the schemas as they should be: file name -> content."""
-    made = {"hub.json": _hub(), "inbox.json": _inbox(), "job.json": _job()}
+    made = {"hub.json": _hub(), "inbox.json": _inbox(), "job.json": _job(), "tree.json": _tree()}
     return {name: _spell(schema) for name, schema in made.items()}
 
 
@@ -68,6 +69,13 @@ def _job() -> dict[str, Any]:
     schema["$defs"] = {name: part for name, part in schema["$defs"].items() if name in {"Command", *used}}
     schema["anyOf"].insert(0, {"$ref": "#/$defs/Submit"})
     return schema | _headed("Jobs for a bnet network (bnet submit -f FILE)")
+
+
+def _tree() -> dict[str, Any]:
+    schema = _of(Tree, "The packages of a source tree (bnet.yaml)")
+    schema["type"] = ["object", "null"]  # a file of nothing but comments
+    schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"type": "null"}]
+    return schema
 
 
 def _of(kind: type[msgspec.Struct], title: str) -> dict[str, Any]:
