@@ -38,6 +38,8 @@ UsePAM no
 StrictModes no
 UseDNS no
 MaxStartups 100
+# The default one, against quantum computers, takes a tenth of a second of computing for each login.
+KexAlgorithms curve25519-sha256
 """
 
 SSH = """\
