@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _DEBOUNCE = 20  # ms in which events are gathered; watchfiles' own 1,600 would be felt
 _STEP = 5  # ms without an event after which they are reported
 _LOOK = 200  # ms until `close` is noticed
+_PAUSE = 0.05  # s between a failure, such as of a name that is no UTF-8, and the next attempt
 
 
 class Elsewhere:
@@ -39,7 +40,7 @@ class Elsewhere:
         if not os.path.isdir(self._root):
             raise BnetError(f"cannot watch {self._root}: it is no directory")
         self._paths: set[str] = set()
-        self._failed = False
+        self._lost = False
         self._lock = threading.Lock()
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
@@ -58,8 +59,9 @@ class Elsewhere:
             os.read(self._reader, 1 << 16)
         with self._lock:
             paths, self._paths = self._paths, set()
+            lost, self._lost = self._lost, False
         gone = not os.path.isdir(self._root)
-        return Changes(paths, lost=gone or self._failed, gone=gone)
+        return Changes(paths, lost=gone or lost, gone=gone)
 
     def close(self) -> None:
         """Watch no longer."""
@@ -70,6 +72,16 @@ class Elsewhere:
             os.close(self._writer)
 
     def _gather(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._follow()
+            except Exception:  # of whatever kind: who reads has to know that something was missed
+                with self._lock:
+                    self._lost = True
+                self._tell()
+                self._stop.wait(_PAUSE)
+
+    def _follow(self) -> None:
         looks = self._watch(
             self._root,
             watch_filter=None,
@@ -79,12 +91,8 @@ class Elsewhere:
             rust_timeout=_LOOK,
             raise_interrupt=False,
         )
-        try:
-            for changes in looks:
-                self._note(changes)
-        except Exception:  # of whatever kind: who reads has to know that nothing more will come
-            self._failed = True
-            self._tell()
+        for changes in looks:
+            self._note(changes)
 
     def _note(self, changes: "set[tuple[Change, str]]") -> None:
         paths = {os.path.relpath(path, self._root) for _, path in changes}

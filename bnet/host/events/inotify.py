@@ -50,6 +50,7 @@ class Watch:
         self._directories: dict[int, _Directory] = {}
         self._blind: set[str] = set()
         self._sure = True
+        self._gone = False
         self._queue = Queue()
         try:
             self._mounts = Mounts(self._root)
@@ -72,7 +73,8 @@ class Watch:
         Raises:
             BnetError: a limit of the system is reached; the next look says that events were lost.
         """
-        if _identity(self._root) != self._identity:
+        if self._gone or _identity(self._root) != self._identity:
+            self._gone = True
             return Changes(set(), lost=True, gone=True)
         events = self._queue.read()
         kinds = 0
@@ -89,6 +91,9 @@ class Watch:
                     self._take(event, paths)
         except OSError as error:
             raise BnetError(f"cannot watch {self._root}: {error.strerror}") from None
+        if not self._directories:  # removed, and another with its name and its inode number is there
+            self._gone = True
+            return Changes(set(), lost=True, gone=True)
         self._sure = True
         return Changes(paths, lost=lost, exact=not lost and not self._blind and self._mounts.local)
 
