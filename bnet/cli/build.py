@@ -2,20 +2,39 @@
 
 import json
 import os
-from collections import Counter
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from bnet.cli.context import App, json_option, pass_app
+from bnet.cli.live import Live, can_show
+from bnet.cli.plain import LogWish, Plain, Silent, Story, line, log_of, printed
 from bnet.cli.render import note, out, out_json
+from bnet.cli.summary import described, tell
 from bnet.errors import AnswerNo
 from bnet.files import write_atomic
 
 if TYPE_CHECKING:
-    from bnet.build.engine import Event, Report
+    from bnet.build.engine import Report
     from bnet.build.package import Outcome
+    from bnet.build.totals import Totals
+    from bnet.wiring.workshop import Workshop
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+class Wanted(NamedTuple):
+    """What is written down of a build, besides what is printed; None for what is not."""
+
+    json: Path | None
+    junit: Path | None
+    metrics: Path | None
+    trace: Path | None
 
 
 @click.command()
@@ -26,118 +45,132 @@ if TYPE_CHECKING:
 @click.option("--keep-going", is_flag=True, help="Build all that does not depend on what failed.")
 @click.option("--force", is_flag=True, help="Run the commands, whatever is up to date or cached.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and why, and do nothing.")
-@click.option("--json-to", type=click.Path(path_type=Path), metavar="FILE", help="Write JSON to a file.")
+@click.option(
+    "--log",
+    type=click.Choice(["all", "new", "failed", "none"]),
+    help="Whose logs are shown: of all packages, cached ones too; of those built now; of those that failed. "
+    "Otherwise failed in a terminal, and new elsewhere.",
+)
+@click.option("--json-to", type=FILE, metavar="FILE", help="Write JSON to a file.")
+@click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML: a test case for each package.")
+@click.option("--metrics", type=FILE, metavar="FILE", help="Write OpenMetrics text.")
+@click.option("--trace", type=FILE, metavar="FILE", help="Write a trace that opens in ui.perfetto.dev.")
 @json_option
 @pass_app
 def build(
     app: App,
+    /,
     words: tuple[str, ...],
     jobs: int | None,
     keep_going: bool,
     force: bool,
     dry_run: bool,
-    json_to: Path | None,
+    log: LogWish | None,
     as_json: bool,
+    **files: Path | None,
 ) -> None:
     """Bring packages up to date, and first what they depend on; without a name, all of them.
 
     Example: bnet build api ./packages/ui 'plugin-*'
     """
     from bnet.build.engine import default_jobs
+    from bnet.build.totals import totals
     from bnet.wiring.workshop import Workshop
 
-    shop = Workshop(Path.cwd(), os.environ)
-    with shop.lock(note):
+    shop = Workshop(Path.cwd(), os.environ, note)
+    wanted = _ready(files)
+    with shop.lock(note), _interrupts():
         names = shop.graph.select(list(words), here=shop.here) if words else shop.graph.order()
-        stood = Path.cwd()
         os.chdir(shop.root)
-        show = Plain(as_json)
-        made = shop.build(
-            names,
-            jobs=jobs or default_jobs(),
-            keep_going=keep_going,
-            force=force,
-            dry_run=dry_run,
-            told=show.told,
-        )
-        report = made.run(names)
-    if json_to is not None:
-        (stood / json_to).parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(stood / json_to, json.dumps(described(report)).encode(), durable=False)
-    _tell(report, dry_run, as_json)
+        quiet = dry_run or (as_json and log is None)
+        with _display(shop, names, log, quiet=quiet) as show:
+            made = shop.build(
+                names,
+                jobs=jobs or default_jobs(),
+                keep_going=keep_going,
+                force=force,
+                dry_run=dry_run,
+                told=show.told,
+            )
+            report = made.run(names)
+        sums = totals(report, shop.graph)
+        _write_files(wanted, shop, report, sums)
+        if tidied := shop.tidy():
+            note(f"bnet: {tidied}")
+    _tell(report, sums, dry_run, as_json)
 
 
-class Plain:
-    """What a build says where no terminal shows it live: each package's log as a group, when it is done."""
-
-    def __init__(self, quiet: bool) -> None:
-        """Say nothing at all, for programs, or what people want to know."""
-        self.quiet = quiet
-
-    def told(self, event: "Event") -> None:
-        """Say what became of a package."""
-        done = event.outcome
-        if self.quiet or done is None or done.tier in ("instant", "fresh"):
-            return
-        note(line(done))
-        if done.log is not None and done.result != "skipped":
-            text = Path(done.log).read_bytes().decode(errors="replace")
-            for said in text.splitlines():
-                note(f"  {said}")
-        for warned in done.warnings:
-            note(f"  {click.style('note:', fg='yellow')} {warned}")
+def _display(shop: "Workshop", names: list[str], log: LogWish | None, *, quiet: bool) -> Plain | Live:
+    """Return what shows the build, as the place that it is shown in allows."""
+    if quiet:
+        return Silent()
+    if can_show(os.environ, sys.stderr):
+        return Live(Story(log or "failed", shop.log, brief=True), len(shop.graph.closure(names)))
+    grouped = os.environ.get("GITHUB_ACTIONS") == "true"
+    return Plain(Story(log or "new", shop.log, grouped=grouped))
 
 
-def line(done: "Outcome") -> str:
-    """Return the line that tells of a package."""
-    colour = {"success": "green", "skipped": "yellow"}.get(done.result, "red")
-    word = (done.tier or "") if done.result == "success" else done.result
-    took = f" {done.seconds:.2f} s" if done.tier not in (None, "instant") else ""
-    return f"{click.style(done.name, bold=True)}: {click.style(word, fg=colour)}{took}; {done.reason}"
+@contextmanager
+def _interrupts() -> Iterator[None]:
+    """Let an end that is asked for politely be an interrupt, which leaves no command running."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        note("bnet: interrupted; what was built by then is not built again")
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _tell(report: "Report", dry_run: bool, as_json: bool) -> None:
-    from bnet.build.instant import summary
+def _ready(files: dict[str, Path | None]) -> Wanted:
+    """Return what is to be written, where it will be, before anything is built for it."""
+    found = {name.removesuffix("_to"): path and Path.cwd() / path for name, path in files.items()}
+    for path in found.values():
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+    return Wanted(**found)
 
+
+def _write_files(wanted: Wanted, shop: "Workshop", report: "Report", sums: "Totals") -> None:
+    if wanted == (None,) * len(wanted):
+        return
+    from bnet.build.exports.junit import junit
+    from bnet.build.exports.metrics import metrics
+    from bnet.build.exports.trace import trace
+
+    at, name, host = shop.clock.now(), os.path.basename(shop.root), os.uname().nodename
+
+    def said(done: "Outcome") -> str:
+        return printed(log_of(done, shop.log))
+
+    if wanted.json is not None:
+        _write(wanted.json, json.dumps(described(report, sums)).encode())
+    if wanted.junit is not None:
+        _write(wanted.junit, junit(report, said, name=name, host=host, at=at))
+    if wanted.metrics is not None:
+        _write(wanted.metrics, metrics(report, sums, at))
+    if wanted.trace is not None:
+        _write(wanted.trace, trace(report, sums, f"bnet build of {name}"))
+
+
+def _write(path: Path, data: bytes) -> None:
+    write_atomic(path, data, durable=False)
+
+
+def _tell(report: "Report", sums: "Totals", dry_run: bool, as_json: bool) -> None:
     if as_json:
-        out_json(described(report))
+        out_json(described(report, sums))
     elif dry_run:
         for each in report.outcomes:
             out(line(each))
     else:
-        if report.trouble:
-            note(f"bnet: {report.trouble}")
-        note(summary(tiers_of(report), len(report.failed), report.seconds))
+        tell(report, sums)
     if report.failed:
-        names = [each.name for each in report.failed if each.result != "skipped"]
+        names = [each.outcome.name for each in sums.failures]
         raise AnswerNo(f"not built: {', '.join(names) or 'some packages'}")
-
-
-def tiers_of(report: "Report") -> Counter[str]:
-    """Return how many packages were brought up to date in each way."""
-    return Counter(str(each.tier) for each in report.outcomes if each.result == "success")
-
-
-def described(report: "Report") -> dict[str, Any]:
-    """Return a build for programs."""
-    return {
-        "packages": [
-            {
-                "name": each.name,
-                "tier": each.tier,
-                "result": each.result,
-                "reason": each.reason,
-                "key": each.key,
-                "seconds": round(each.seconds, 6),
-                "exit_code": each.exit_code,
-                "because": each.because,
-                "saved": round(each.saved, 6),
-                "log": each.log,
-                "warnings": list(each.warnings),
-            }
-            for each in report.outcomes
-        ],
-        "total": len(report.outcomes),
-        "cached": report.cached,
-        "seconds": round(report.seconds, 6),
-    }

@@ -203,19 +203,10 @@ def wait(app: App, numbers: tuple[int, ...], timeout: float | None, as_json: boo
         raise AnswerNo("not successful: " + " ".join(f"#{number}" for number in bad))
 
 
-@click.command()
-@click.argument("subject")
-@json_option
-@pass_app
-def why(app: App, subject: str, as_json: bool) -> None:
-    """Say why a job does not run: each condition with its present answer.
-
-    Example: bnet why 12
-    """
-    if not subject.lstrip("#").isdecimal():
-        raise BnetError(f"{subject!r} is no job's number", hint="bnet why NUMBER, as in `bnet why 12`")
+def why_job(app: App, number: int, as_json: bool) -> None:
+    """Say why a job does not run: each condition with its present answer (`bnet why 12`)."""
     ledger = app.read()
-    job = find(app, int(subject.lstrip("#")))
+    job = find(app, number)
     now = app.machine.clock.now()
     shared, servers = conditions(job, ledger.state, now)
     if as_json:

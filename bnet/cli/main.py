@@ -23,9 +23,11 @@ VERBS = {
     "retry": "bnet.cli.jobs:retry",
     "priority": "bnet.cli.jobs:priority",
     "wait": "bnet.cli.jobs:wait",
-    "why": "bnet.cli.jobs:why",
+    "why": "bnet.cli.why:why",
     "build": "bnet.cli.build:build",
     "watch": "bnet.cli.watch:watch",
+    "cache": "bnet.cli.cache:cache",
+    "graph": "bnet.cli.graph:graph",
     "server": "bnet.cli.server:server",
     "hub": "bnet.cli.hub:hub",
 }

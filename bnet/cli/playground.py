@@ -45,7 +45,12 @@ class Playground:
         self._clock = SystemClock()
 
     def bnet(
-        self, *words: str, home: str = "person", input: bytes | None = None, timeout: float = 120
+        self,
+        *words: str,
+        home: str = "person",
+        input: bytes | None = None,
+        timeout: float = 120,
+        cwd: Path | None = None,
     ) -> Completed:
         """Run a bnet command to its end, whatever its exit code."""
         env = self.env | {
@@ -54,12 +59,18 @@ class Playground:
             "BNET_HUB": self.url,
         }
         return run(
-            [sys.executable, "-m", "bnet", *words], env=env, input=input, timeout=timeout, cwd=self.root
+            [sys.executable, "-m", "bnet", *words],
+            env=env,
+            input=input,
+            timeout=timeout,
+            cwd=cwd or self.root,
         )
 
-    def ok(self, *words: str, home: str = "person", input: bytes | None = None) -> str:
+    def ok(
+        self, *words: str, home: str = "person", input: bytes | None = None, cwd: Path | None = None
+    ) -> str:
         """Run a bnet command that has to succeed, and return what it printed."""
-        done = self.bnet(*words, home=home, input=input)
+        done = self.bnet(*words, home=home, input=input, cwd=cwd)
         if done.code != 0:
             raise BnetError(f"bnet {' '.join(words)} (as {home}) ended with {done.code}: {done.complaint}")
         return done.out.decode()

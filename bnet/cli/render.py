@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -22,13 +22,13 @@ _COLOURS = {
 }
 
 
-def coloured() -> bool:
-    """Tell whether colour is wanted (no-color.org, bixense.com/clicolors)."""
+def coloured(stream: TextIO | None = None) -> bool:
+    """Tell whether colour is wanted in a stream, stdout if none is named (no-color.org, bixense.com/clicolors)."""
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("CLICOLOR_FORCE", "0") != "0":
         return True
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return (stream or sys.stdout).isatty() and os.environ.get("TERM") != "dumb"
 
 
 def out(text: str) -> None:
@@ -38,7 +38,7 @@ def out(text: str) -> None:
 
 def note(text: str) -> None:
     """Print progress or a message, beside the results."""
-    click.echo(text, err=True, color=coloured())
+    click.echo(text, err=True, color=coloured(sys.stderr))
 
 
 def out_json(value: object) -> None:
@@ -101,6 +101,11 @@ def seconds(value: float) -> str:
         return f"{value:.1f} s"
     minutes, rest = divmod(int(value), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def span(value: float) -> str:
+    """Return a short span of time, in milliseconds below a second."""
+    return f"{value * 1000:.0f} ms" if value < 0.9995 else seconds(value)
 
 
 def age(moment: str | None, now: datetime) -> str:

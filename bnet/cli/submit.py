@@ -156,7 +156,7 @@ def _spread(commands: list[Command]) -> list[Command]:
     job = commands[0]
     if len(commands) > 1 or not isinstance(job, Submit) or not job.packages:
         raise BnetError("--spread is for packages: bnet submit --package NAME --spread --here")
-    shop = Workshop(Path.cwd(), os.environ)
+    shop = Workshop(Path.cwd(), os.environ, note)
     return [*spread(job, shop.graph, shop.graph.select(list(job.packages), here=shop.here))]
 
 

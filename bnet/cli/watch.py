@@ -7,14 +7,17 @@ from types import FrameType
 
 import click
 
-from bnet.cli.build import Plain
+from bnet.cli.plain import Plain, Story
 from bnet.cli.render import note
+from bnet.cli.summary import tell
 from bnet.errors import BnetError
 
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[PACKAGE]...")
-@click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="So many at once; otherwise the cores.")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1), metavar="N", help="So many at once; otherwise the cores."
+)
 def watch(words: tuple[str, ...], jobs: int | None) -> None:
     """Build, and build again what a saved file affects, until interrupted.
 
@@ -23,20 +26,19 @@ def watch(words: tuple[str, ...], jobs: int | None) -> None:
     Example: bnet watch api
     """
     from bnet.build.engine import default_jobs
-    from bnet.build.instant import summary
+    from bnet.build.totals import totals
     from bnet.build.watch import Index, Watcher
-    from bnet.cli.build import tiers_of
     from bnet.host.events.inotify import Watch as watch_tree
     from bnet.wiring.workshop import Workshop
 
-    first = Workshop(Path.cwd(), os.environ)
+    first = Workshop(Path.cwd(), os.environ, note)
     here = first.here
     os.chdir(first.root)
 
     def build(touched: set[str] | None) -> bool:
         """Build with what is on disk by now, the configuration included."""
         try:
-            shop = Workshop(Path(first.root), os.environ)
+            shop = Workshop(Path(first.root), os.environ, note)
             with shop.lock(note):
                 names = shop.graph.select(list(words), here=here) if words else shop.graph.order()
                 made = shop.build(
@@ -45,7 +47,7 @@ def watch(words: tuple[str, ...], jobs: int | None) -> None:
                     keep_going=True,
                     force=False,
                     dry_run=False,
-                    told=Plain(False).told,
+                    told=Plain(Story("new", shop.log)).told,
                     touched=touched,
                 )
                 report = made.run(names)
@@ -54,7 +56,7 @@ def watch(words: tuple[str, ...], jobs: int | None) -> None:
             return False
         worked = any(each.tier not in ("instant", "fresh") for each in report.outcomes)
         if worked or touched is None:
-            note(summary(tiers_of(report), len(report.failed), report.seconds))
+            tell(report, totals(report, shop.graph))
         return worked and not report.failed
 
     stopped: list[int] = []

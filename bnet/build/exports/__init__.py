@@ -1,0 +1,1 @@
+"""A build as other programs want it: test reports, metrics, and a trace; each a pure function of the report."""
