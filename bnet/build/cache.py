@@ -3,70 +3,35 @@
 import contextlib
 import errno
 import os
+import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO
 
-import msgspec
 from blake3 import blake3
 
-from bnet.build.files import EXECUTABLE, LINK, Content, printable
-from bnet.build.keys import Inputs
+from bnet.build.entries import LARGEST, Entry, Kept, decode_entry, encode_entry
+from bnet.build.files import EXECUTABLE, LINK, printable
+from bnet.build.recent import remember
 from bnet.errors import BnetError, StoreFailed
 from bnet.files import move
 from bnet.ports import Store
 
+__all__ = ["LONGEST_LOG", "Cache", "Damaged", "Entry", "Kept"]
+
 VERSION = 1
-MAGIC = b"bnet entry 1\n"
 WORTHWHILE = 4096  # bytes; what is smaller fits a block of the disk either way
 PAYS = 0.9  # of its size that a compressed file may have to be kept so
 LEVEL = 3
 PIECE = 1 << 20
+LARGE = 64 * PIECE  # what is larger is not held in memory
+LONGEST_LOG = 16 * PIECE  # of what a command printed, the last so many bytes are kept
+SPARE = 1 << 28  # bytes; less than this is laid out without asking the disk whether there is room
 
 
 class Damaged(BnetError):
     """What the cache holds is not what it was; it is dropped, and made again."""
-
-
-class Kept(msgspec.Struct, frozen=True, array_like=True):
-    """An output: its path, letter of its kind, size, and blake3; of a link, where it leads."""
-
-    path: bytes
-    kind: str
-    size: int
-    digest: bytes
-    target: bytes = b""
-
-
-class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """What one build of a package made.
-
-    Attributes:
-        package: its name.
-        files: its outputs.
-        log: what its command printed, as an object's digest.
-        seconds: how long that took.
-        inputs: what the key was made of; values of variables as digests, for they may be nobody's business.
-        sources: the files that it was made from, without their stamps.
-        at: when, as RFC 3339.
-    """
-
-    package: str
-    files: tuple[Kept, ...]
-    log: bytes
-    seconds: float
-    inputs: Inputs
-    sources: Content
-    at: str
-
-
-class Stats(NamedTuple):
-    """What a cache holds."""
-
-    entries: int
-    objects: int
-    bytes: int
 
 
 class Cache:
@@ -83,15 +48,24 @@ class Cache:
         self.store = store
         self.trouble = ""
         self._count = 0
+        self._tag = (
+            f"{os.getpid()}.{os.urandom(4).hex()}"  # containers that share a cache have the same numbers
+        )
         self._lock = threading.Lock()
+        self._doubted = False
+        self._refuses = False
+        self._newer: bool | None = None
 
     # -- entries
 
     def find(self, key: bytes) -> Entry | None:
         """Return what was made under a key, if this machine has it, whole as far as that can be told at once."""
-        path = self._entry(key)
+        if self.is_newer():
+            return None
+        path = self.entry_path(key)
         try:
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                data = file.read(LARGEST)
         except OSError:
             return None
         entry = decode_entry(data)
@@ -104,13 +78,15 @@ class Cache:
 
     def find_shared(self, key: bytes) -> Entry | None:
         """Bring what was made under a key here from the shared store; None where that has it not, or not whole."""
-        if self.store is None or not self._bring(self._entry(key)):
+        if self.store is None or self.is_newer() or not self._bring(self.entry_path(key)):
             return None
         entry = self.find(key)
         if entry is None:
             return None
-        wanted = {kept.digest for kept in entry.files if kept.kind != LINK} | {entry.log}
-        return entry if all(self._has(digest) or self._bring_object(digest) for digest in wanted) else None
+        if not all(self._has(each) or self._bring_object(each) for each in entry.digests()):
+            return None
+        remember(self.path, entry.package, key)
+        return entry
 
     def keep(self, key: bytes, entry: Entry, files: Iterable[tuple[Kept, str]], log: bytes) -> bool:
         """Keep an entry with its files.
@@ -124,26 +100,49 @@ class Cache:
         Returns:
             Whether it is kept; False on a disk that is full or read-only, and `trouble` says so.
         """
+        if self._refuses or self.is_newer():
+            return False
         try:
             self._begin()
             names = [self._keep_file(Path(path), kept.digest) for kept, path in files if kept.kind != LINK]
-            names.append(self._keep_bytes(log, entry.log))
-            self._place(self._entry(key), encode_entry(entry))
+            names.append(self._there(entry.log) or self._keep_bytes(log, entry.log))
+            self._place(self.entry_path(key), encode_entry(entry))
+            remember(self.path, entry.package, key)
         except OSError as error:
+            self._refuses = error.errno != errno.EAGAIN
             self.trouble = f"nothing more is kept in {self.path}: {error.strerror}"
             return False
         if self.store is not None:
-            self._share(self.store, [*dict.fromkeys(names), self._entry(key)])
+            self._share(self.store, [*dict.fromkeys(names), self.entry_path(key)])
         return True
+
+    def refuse(self, key: bytes, why: str) -> None:
+        """Drop an entry that is whole, and wrong."""
+        self._drop(self.entry_path(key), why)
 
     def log_of(self, entry: Entry) -> bytes:
         """Return what an entry's command printed; what cannot be read any more is left out."""
+        data = b""
         try:
-            return b"".join(self._read(entry.log))
+            for piece in self.read(entry.log):
+                data += piece
+                if len(data) > LONGEST_LOG:
+                    return b""
         except (OSError, Damaged):
             return b""
+        return data
 
     # -- objects
+
+    def check_room(self, wanted: Iterable[Kept], directory: str) -> None:
+        """Tell before anything is written whether a disk has room for some files.
+
+        Raises:
+            Damaged: it has not; an entry that somebody made up may ask for anything.
+        """
+        size = sum(kept.size for kept in wanted)
+        if size > SPARE and size > shutil.disk_usage(directory).free:
+            raise Damaged(f"an entry of the cache asks for {size:,} bytes, more than the disk has")
 
     def lay_out(self, kept: Kept, path: str) -> None:
         """Write an output where there is nothing yet, and verify it.
@@ -159,50 +158,74 @@ class Cache:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with open(handle, "wb", buffering=0) as file:
             left = kept.size
-            for piece in self._read(kept.digest):
+            for piece in self.read(kept.digest):
                 left -= len(piece)
                 if left < 0:
                     raise Damaged("a file in the cache is larger than its entry says")
                 file.write(piece)
+            if kept.mode:
+                os.fchmod(file.fileno(), kept.mode)
 
-    def _read(self, digest: bytes) -> Iterator[bytes]:
+    def read(self, digest: bytes) -> Iterator[bytes]:
         """Yield an object's content; a wrong one is dropped, and the last step raises `Damaged`."""
-        plain = self._object(digest)
+        plain = self.object_path(digest)
         hasher = blake3()
         packed = plain.with_name(plain.name + ".z")
         path = plain if plain.exists() else packed
         try:
-            for piece in _pieces(path, path is packed):
+            for piece in pieces(path, path is packed):
                 hasher.update(piece)
                 yield piece
         except FileNotFoundError:
-            raise Damaged("the cache lacks a file that an entry names") from None
-        except _zstd_error() as error:
+            raise Damaged("the cache lacks a file that an entry names; it is made again") from None
+        except Unpackable as error:
             self._drop(path, "an object is damaged")
-            raise Damaged(f"a file in the cache cannot be unpacked: {error}") from None
+            raise Damaged(self.trouble) from error
         if hasher.digest() != digest:
             self._drop(path, "an object is damaged")
-            raise Damaged("a file in the cache is not what it was")
+            raise Damaged(self.trouble)
 
     def _has(self, digest: bytes) -> bool:
-        plain = self._object(digest)
+        plain = self.object_path(digest)
         return plain.exists() or plain.with_name(plain.name + ".z").exists()
 
     def _keep_file(self, path: Path, digest: bytes) -> Path:
-        plain = self._object(digest)
-        packed = plain.with_name(plain.name + ".z")
-        for there in (plain, packed):
-            if there.exists():
-                return there
-        if path.stat().st_size > 64 * PIECE:
-            return self._copy_large(path, plain)
+        if there := self._there(digest):
+            return there
+        if path.stat().st_size > LARGE:
+            return self._pack_large(path, digest)
         data = path.read_bytes()
         if blake3(data).digest() != digest:
-            raise OSError(errno.EAGAIN, f"{printable(str(path))} is being written to while it should be kept")
+            raise _is_written_to(path)
         return self._keep_bytes(data, digest)
 
+    def _there(self, digest: bytes) -> Path | None:
+        plain = self.object_path(digest)
+        packed = plain.with_name(plain.name + ".z")
+        return next((path for path in (plain, packed) if self._adopt(path, digest)), None)
+
+    def _adopt(self, path: Path, digest: bytes) -> bool:
+        """Tell whether there is such an object, and make it young: a young one is not removed (see `upkeep`).
+
+        One step does both, so that it cannot be removed in between. Once something was found damaged, what else
+        is there is read before it is relied on.
+        """
+        try:
+            os.utime(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except PermissionError:  # a cache of several users, who may not set each other's times
+            return path.exists()
+        if self._doubted:
+            try:
+                for _ in self.read(digest):
+                    pass
+            except Damaged:
+                return False
+        return True
+
     def _keep_bytes(self, data: bytes, digest: bytes) -> Path:
-        plain = self._object(digest)
+        plain = self.object_path(digest)
         packed = plain.with_name(plain.name + ".z")
         if len(data) > WORTHWHILE:
             import zstandard
@@ -214,29 +237,47 @@ class Cache:
         self._place(plain, data)
         return plain
 
-    def _copy_large(self, path: Path, target: Path) -> Path:
-        temporary = self._temporary()
-        with path.open("rb") as source, temporary.open("xb") as file:
-            while data := source.read(PIECE):
-                file.write(data)
-        move(temporary, target)
+    def _pack_large(self, path: Path, digest: bytes) -> Path:
+        import zstandard
+
+        target, temporary = self.object_path(digest), self._temporary()
+        hasher = blake3()
+        try:
+            with path.open("rb") as source, temporary.open("xb") as file:
+                start = source.read(PIECE)
+                source.seek(0)
+                packs = len(zstandard.ZstdCompressor(level=LEVEL).compress(start)) < PAYS * len(start)
+                if packs:
+                    target = target.with_name(target.name + ".z")
+                    with zstandard.ZstdCompressor(level=LEVEL).stream_writer(file, closefd=False) as out:
+                        _copy(source, out, hasher)
+                else:
+                    _copy(source, file, hasher)
+            if hasher.digest() != digest:
+                raise _is_written_to(path)
+            move(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         return target
 
     # -- the shared store
 
     def _bring_object(self, digest: bytes) -> bool:
-        plain = self._object(digest)
+        plain = self.object_path(digest)
         return self._bring(plain) or self._bring(plain.with_name(plain.name + ".z"))
 
     def _bring(self, path: Path) -> bool:
         assert self.store is not None
+        temporary = self._temporary()
         try:
             self._begin()
-            temporary = self._temporary()
             if not self.store.fetch(self._name(path), temporary):
                 return False
             move(temporary, path)
         except (StoreFailed, OSError):
+            with contextlib.suppress(OSError):
+                temporary.unlink()
             return False
         return True
 
@@ -252,83 +293,94 @@ class Cache:
 
     # -- files
 
-    def _entry(self, key: bytes) -> Path:
+    def entry_path(self, key: bytes) -> Path:
+        """Return where an entry is, or would be."""
         name = key.hex()
         return self.path / "entries" / name[:2] / name[2:]
 
-    def _object(self, digest: bytes) -> Path:
+    def object_path(self, digest: bytes) -> Path:
+        """Return where an object is that is not compressed; another has `.z` after its name."""
         name = digest.hex()
         return self.path / "objects" / name[:2] / name[2:]
 
-    def _begin(self) -> None:
-        """Make the directory.
+    def is_newer(self) -> bool:
+        """Tell whether a newer bnet wrote it, whose files may mean other things: it is left alone, which is said."""
+        if self._newer is None:
+            try:
+                found = int((self.path / "version").read_text())
+            except FileNotFoundError:
+                return False
+            except (OSError, ValueError):
+                found = VERSION + 1
+            self._newer = found > VERSION
+        if self._newer:
+            self.trouble = (
+                f"{self.path} is not used: a newer bnet wrote it, and its files may mean other things"
+            )
+        return self._newer
 
-        Raises:
-            OSError: it cannot be made, or a newer bnet made it.
-        """
-        mark = self.path / "version"
-        try:
-            found = int(mark.read_text())
-        except FileNotFoundError:
-            (self.path / "tmp").mkdir(parents=True, exist_ok=True)
-            self._place(mark, f"{VERSION}\n".encode())
-            return
-        except ValueError:
-            found = VERSION + 1
-        if found > VERSION:
-            raise OSError(errno.EPERM, "a newer bnet wrote it, and its files may mean other things")
+    def _begin(self) -> None:
+        (self.path / "tmp").mkdir(parents=True, exist_ok=True)
+        if self._newer is None:
+            self._place(self.path / "version", f"{VERSION}\n".encode())
+            self._newer = False
 
     def _temporary(self) -> Path:
         with self._lock:
             self._count += 1
-            return self.path / "tmp" / f"{os.getpid()}.{self._count}"
+            return self.path / "tmp" / f"{self._tag}.{self._count}"
 
     def _place(self, path: Path, data: bytes) -> None:
         """Write a file whole or not at all; not to the disk itself, since what is used is verified."""
         temporary = self._temporary()
         try:
-            temporary.write_bytes(data)
-        except FileNotFoundError:
-            temporary.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
-        move(temporary, path)
+            try:
+                temporary.write_bytes(data)
+            except FileNotFoundError:
+                temporary.parent.mkdir(parents=True, exist_ok=True)
+                temporary.write_bytes(data)
+            move(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
 
     def _drop(self, path: Path, why: str) -> None:
+        self._doubted = True
         self.trouble = f"{why} ({path}); it was dropped and is made again"
         with contextlib.suppress(OSError):
             path.unlink()
 
 
-def encode_entry(entry: Entry) -> bytes:
-    """Return an entry as bytes that say whether they are whole."""
-    body = msgspec.msgpack.encode(entry)
-    return MAGIC + blake3(body).digest() + body
+class Unpackable(Exception):
+    """What should be compressed is not."""
 
 
-def decode_entry(data: bytes) -> Entry | None:
-    """Undo `encode_entry`; None for anything else."""
-    start = len(MAGIC) + 32
-    if not data.startswith(MAGIC) or blake3(data[start:]).digest() != data[len(MAGIC) : start]:
-        return None
-    try:
-        return msgspec.msgpack.decode(data[start:], type=Entry)
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return None
+def pieces(path: Path, packed: bool) -> Iterator[bytes]:
+    """Yield the content of an object's file.
 
-
-def _pieces(path: Path, packed: bool) -> Iterator[bytes]:
+    Raises:
+        Unpackable: it is not what its name says.
+        OSError: it cannot be read.
+    """
     with path.open("rb") as file:
         if packed:
             import zstandard
 
-            yield from zstandard.ZstdDecompressor().read_to_iter(file, read_size=PIECE)
+            try:
+                yield from zstandard.ZstdDecompressor().read_to_iter(file, read_size=PIECE)
+            except zstandard.ZstdError as error:
+                raise Unpackable(str(error)) from None
             return
         while data := file.read(PIECE):
             yield data
 
 
-def _zstd_error() -> type[Exception]:
-    import sys
+def _copy(source: BinaryIO, target: BinaryIO, hasher: blake3) -> None:
+    while data := source.read(PIECE):
+        hasher.update(data)
+        target.write(data)
 
-    module = sys.modules.get("zstandard")
-    return module.ZstdError if module is not None else ZeroDivisionError
+
+def _is_written_to(path: Path) -> OSError:
+    return OSError(errno.EAGAIN, f"{printable(str(path))} is being written to while it should be kept")

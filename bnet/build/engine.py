@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from blake3 import blake3
 
 from bnet.build import keys, record, tools
 from bnet.build.cache import Entry
-from bnet.build.files import Content, changed_since, printable
+from bnet.build.files import Content, printable
 from bnet.build.graph import Graph
 from bnet.build.instant import write_instant
+from bnet.build.outputs import Owners
 from bnet.build.package import CACHED, Failed, Outcome, Seen, Shop, Tier
 from bnet.build.record import Made, Record
 from bnet.build.stamps import TICK
@@ -85,8 +87,12 @@ class Build:
         self._packages = {package.name: package for package in shop.tree.packages}
         self._outcomes: dict[str, Outcome] = {}
         self._made: dict[str, Made] = {}
+        self._digests: dict[str, bytes] = {}
         self._hooked = False
+        self._hook_failed: BnetError | None = None
+        self._owners: Owners | None = None
         self._hook_lock = threading.Lock()
+        self._own_lock = threading.Lock()
 
     def run(self, names: Iterable[str]) -> Report:
         """Bring packages up to date, and first what they depend on.
@@ -156,6 +162,7 @@ class Build:
         if not self.shop.unchanged(package, made, self._produced(package), self._said(package)):
             return None
         self._made[package.name] = made
+        self._digests[package.name] = made.produced
         return Outcome(
             name=package.name,
             tier="instant",
@@ -168,11 +175,14 @@ class Build:
 
     # -- one package
 
+    def look(self, name: str) -> Seen:
+        """Return what a package is made of now; `run` has brought up to date, or planned, what it depends on."""
+        package = self._packages[name]
+        made = self.known.made.get(name)
+        return self.shop.look(package, made, self._produced(package), self._said(package))
+
     def _produced(self, package: Package) -> dict[str, bytes]:
-        return {
-            name: made.produced if (made := self._made.get(name)) is not None else UNKNOWN
-            for name in sorted(package.dependencies)
-        }
+        return {name: self._digests.get(name, UNKNOWN) for name in sorted(package.dependencies)}
 
     def _said(self, package: Package) -> dict[str, str]:
         return {tool: self._tools[tool].said for tool in sorted(package.tools)}
@@ -192,6 +202,9 @@ class Build:
             )
         except BnetError as error:
             outcome = Outcome(name=package.name, result="error", reason=error.message)
+        except OSError as error:
+            where = f"{printable(os.fsdecode(error.filename))}: " if error.filename else ""
+            outcome = Outcome(name=package.name, result="error", reason=f"{where}{error.strerror}")
         if outcome.result != "success":
             self.known.made.pop(package.name, None)
         return msgspec.structs.replace(outcome, begun=begun, seconds=monotonic() - begun)
@@ -232,6 +245,9 @@ class Build:
         return "files were touched, and hold what they held"
 
     def _planned(self, package: Package, seen: Seen, entry: Entry | None, tier: Tier, reason: str) -> Outcome:
+        if entry is not None or package.build_cmd is None:
+            outputs = seen.outputs if entry is None else entry.content()
+            self._digests[package.name] = keys.digest_of(outputs) if package.outputs else seen.key
         if entry is None and package.build_cmd is not None:
             tier = "incremental" if package.incremental and seen.outputs.paths else "full"
         return Outcome(name=package.name, tier=tier, reason=reason, key=seen.key.hex())
@@ -243,7 +259,7 @@ class Build:
         outputs, places, _ = self.shop.outputs_now(package)
         seen = seen._replace(output_places=places)
         outcome = self._settle(package, seen, outputs, tier, reason, entry.seconds)
-        return msgspec.structs.replace(outcome, log=str(log))
+        return msgspec.structs.replace(outcome, log=str(log), warnings=self.shop.unmatched(package, seen))
 
     def _built(self, package: Package, seen: Seen, reason: str, begun: float) -> Outcome:
         if package.build_cmd is None:
@@ -254,10 +270,15 @@ class Build:
         self.shop.run(package, seen)
         seconds = monotonic() - began
         outputs, places, warnings = self.shop.outputs_now(package)
-        changed = changed_since(seen.sources)
+        self._claim(package, outputs)
+        warnings += self.shop.unmatched(package, seen)
+        changed, seen = self.shop.changed_meanwhile(package, seen)
         if changed:
             # What came out is of neither the old sources nor the new ones: it stays, and nothing is recorded.
             self.known.made.pop(package.name, None)
+            self._digests[package.name] = (
+                keys.digest_of(outputs) if package.outputs else blake3(seen.key + os.urandom(32)).digest()
+            )
             first = printable(changed[0])
             warned = f"{first} changed while it was built: it is built again next time, and not kept"
             return Outcome(
@@ -270,9 +291,24 @@ class Build:
             )
         seen = seen._replace(output_places=places)
         if package.cache:
-            self.shop.keep(package, seen, outputs, seconds)
+            try:
+                self.shop.keep(package, seen, outputs, seconds)
+            except OSError as error:
+                self.shop.cache.trouble = f"what {package.name} made could not be kept: {error}"
         outcome = self._settle(package, seen, outputs, tier, reason, seconds)
         return msgspec.structs.replace(outcome, log=str(self.shop.log(package)), warnings=warnings, saved=0.0)
+
+    def _claim(self, package: Package, outputs: Content) -> None:
+        with self._own_lock:
+            if self._owners is None:
+                self._owners = Owners()
+                for name, made in self.known.made.items():
+                    other = self._packages.get(name)
+                    if other is not None and made.declared == self.shop.declared(other):
+                        self._owners.claim(name, made.outputs.names())
+            taken = self._owners.claim(package.name, outputs.names())
+        if taken is not None:
+            raise Failed(f"its output {printable(taken[0])} is one of {taken[1]} too", "error")
 
     def _settle(
         self, package: Package, seen: Seen, outputs: Content, tier: Tier, reason: str, seconds: float
@@ -295,6 +331,7 @@ class Build:
         if not self.shop.wishes.dry_run:
             self.known.made[package.name] = made
         self._made[package.name] = made
+        self._digests[package.name] = produced
         return Outcome(name=package.name, tier=tier, reason=reason, key=seen.key.hex(), saved=seconds)
 
     # -- around it
@@ -302,8 +339,14 @@ class Build:
     def _pre_build(self) -> None:
         """Run the tree's first hook, once, before the first package that is built."""
         with self._hook_lock:
+            if self._hook_failed is not None:
+                raise self._hook_failed
             if not self._hooked and self.shop.tree.hooks.pre_build:
-                self._hook("pre_build", self.shop.tree.hooks.pre_build)
+                try:
+                    self._hook("pre_build", self.shop.tree.hooks.pre_build)
+                except BnetError as error:
+                    self._hook_failed = error
+                    raise
             self._hooked = True
 
     def _post_build(self) -> None:
@@ -314,7 +357,7 @@ class Build:
 
     def _hook(self, name: str, command: str) -> None:
         self.shop.logs.mkdir(parents=True, exist_ok=True)
-        path = self.shop.logs / f"{name}.log"
+        path = self.shop.logs / f"%{name}.log"  # no package's name holds a %
         with path.open("wb") as log:
             child = Child(
                 ["/bin/sh", "-c", command], env=self.shop.wishes.env, cwd=self.shop.root, log=log.fileno()

@@ -10,7 +10,7 @@ import xxhash
 from blake3 import blake3
 
 from bnet.build.globs import Patterns
-from bnet.build.stamps import SIZE, is_young, stamp, stamps
+from bnet.build.stamps import ABSENT, SIZE, is_young, stamp, stamps
 from bnet.errors import BnetError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ NEVER = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv"
 LARGE = 1 << 20  # bytes from which on a file is hashed in pieces, by all cores
 PIECE = 1 << 22
 
-FILE, EXECUTABLE, LINK = "f", "x", "l"
+FILE, EXECUTABLE, LINK, OTHER = "f", "x", "l", "?"
 
 
 class Special(BnetError):
@@ -49,7 +49,7 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         paths: from the root of the tree, each with a NUL after it.
-        kinds: a letter each: `f` file, `x` executable, `l` link.
+        kinds: a letter each: `f` file, `x` executable, `l` link, `?` what cannot be kept or read.
         stamps: `stamps.SIZE` bytes each, taken before the file was read.
         quick: xxh3 of each, 8 bytes: to see that a file with another stamp is the same.
         digests: blake3 of each, 32 bytes: what keys and stores are made of. A link's is that of its target's
@@ -97,7 +97,7 @@ class Lister:
         """Keep the directories of packages: what is in one belongs to no other's patterns by accident."""
         self.inner = tuple(sorted({path for path in inner if path != "."}))
         self._packages = frozenset(self.inner)
-        self._ignores: dict[str, GitIgnoreSpec | None] = {}
+        self._ignores: dict[str, tuple[bytes, GitIgnoreSpec | None]] = {}
 
     def find(self, patterns: Patterns, *, besides: Patterns | None = None, ignoring: bool = True) -> Listing:
         """List what patterns mean.
@@ -128,6 +128,7 @@ class Lister:
                 found.add(base)
             return
         rules = self._rules_above(base, places) if ignoring else ()
+        named = base not in ("", *self._packages)  # what lies in a directory that a pattern names is meant
         stack = [(base, rules)]
         while stack:
             directory, above = stack.pop()
@@ -139,7 +140,7 @@ class Lister:
             for entry in _entries(directory or "."):
                 path = prefix + entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    if self._enters(entry.name, path, ignoring, rules):
+                    if self._enters(entry.name, path, rules, anything=named and not ignoring):
                         stack.append((path, rules))
                 elif (
                     patterns.match(path)
@@ -148,8 +149,8 @@ class Lister:
                 ):
                     found.add(path)
 
-    def _enters(self, name: str, path: str, ignoring: bool, rules: "_Rules") -> bool:
-        if not ignoring:
+    def _enters(self, name: str, path: str, rules: "_Rules", *, anything: bool) -> bool:
+        if anything:
             return True
         return name not in NEVER and path not in self._packages and not _ignored(f"{path}/", rules)
 
@@ -163,13 +164,13 @@ class Lister:
 
     def _rules_of(self, directory: str, places: dict[str, None]) -> "_Rules":
         path = f"{directory}/.gitignore" if directory else ".gitignore"
-        if directory not in self._ignores:
-            self._ignores[directory] = _read_ignore(path)
-        spec = self._ignores[directory]
-        if spec is None:
-            return ()
-        places[path] = None
-        return ((f"{directory}/" if directory else "", spec),)
+        there = stamp(path)
+        # Without one, the directory's own stamp tells when there is one.
+        places[path if there != ABSENT else directory or "."] = None
+        known = self._ignores.get(directory)
+        if known is None or known[0] != there:
+            known = self._ignores[directory] = (there, None if there == ABSENT else _read_ignore(path))
+        return () if known[1] is None else ((f"{directory}/" if directory else "", known[1]),)
 
 
 _Rules = tuple[tuple[str, "GitIgnoreSpec"], ...]
@@ -187,7 +188,7 @@ def _entries(directory: str) -> list["os.DirEntry[str]"]:
         with os.scandir(directory) as found:
             return list(found)
     except OSError as error:
-        raise Unreadable(f"{directory}: {error.strerror}") from None
+        raise Unreadable(f"{printable(directory)}: {error.strerror}") from None
 
 
 def _read_ignore(path: str) -> "GitIgnoreSpec | None":
@@ -215,13 +216,14 @@ def _ignored(path: str, rules: _Rules) -> bool:
 # -- what is in them
 
 
-def read_content(paths: Sequence[str], known: Content, now: int) -> Content:
+def read_content(paths: Sequence[str], known: Content, now: int, *, anything: bool = False) -> Content:
     """Return what is in files, reading only those of which that is not known.
 
     Args:
         paths: sorted, from the directory that one stands in.
         known: what an earlier look has found.
         now: `stamps.file_system_time`, taken before.
+        anything: take also what cannot be kept, as something that is like nothing else.
 
     Raises:
         Special, Unreadable: of a file that this happens to.
@@ -241,7 +243,7 @@ def read_content(paths: Sequence[str], known: Content, now: int) -> Content:
             told = known.kinds[at], known.quick[at * 8 : at * 8 + 8], known.digest(at)
         else:
             before = None if at is None else (known.quick[at * 8 : at * 8 + 8], known.digest(at))
-            told = read_file(path, before)
+            told = (_read_anything if anything else read_file)(path, before)
             if is_young(own, now):
                 young.append(index)
         kinds.append(told[0])
@@ -270,6 +272,13 @@ def read_file(path: str, before: tuple[bytes, bytes] | None = None) -> tuple[str
     except OSError as error:
         raise Unreadable(f"{printable(path)}: {error.strerror}") from None
     return EXECUTABLE if found.st_mode & 0o100 else FILE, quick, digest
+
+
+def _read_anything(path: str, before: tuple[bytes, bytes] | None) -> tuple[str, bytes, bytes]:
+    try:
+        return read_file(path, before)
+    except (Special, Unreadable):
+        return OTHER, bytes(8), bytes(32)
 
 
 def _hash(path: str, size: int, before: tuple[bytes, bytes] | None) -> tuple[bytes, bytes]:
@@ -304,19 +313,37 @@ def _read_link(path: str) -> tuple[bytes, bytes]:
     return xxhash.xxh3_64_digest(target + b"\0" + inner), blake3(target + b"\0" + inner).digest()
 
 
-def targets_of(content: Content) -> list[str]:
-    """Return the files that links among these lead to: they count, so they are watched too."""
-    links = [path for path, kind in zip(content.names(), content.kinds, strict=True) if kind == LINK]
-    return [os.path.realpath(path) for path in links if os.path.isfile(path)]
+def watched_by_links(content: Content, now: int) -> dict[str, bytes] | None:
+    """Return the stamps of what links among these lead to: it counts, so it is watched too.
+
+    Args:
+        content: of which the links still are what they were.
+        now: `stamps.file_system_time`, taken before.
+
+    Returns:
+        Stamps by path; None where they could not tell of every change.
+    """
+    found = {}
+    names = content.names()
+    for at in (at for at, kind in enumerate(content.kinds) if kind == LINK):
+        target = os.path.realpath(names[at])
+        one_step = os.path.join(os.path.realpath(os.path.dirname(names[at])), os.readlink(names[at]))
+        found[target] = row = stamp(target)
+        if row == ABSENT or os.path.normpath(one_step) != target or is_young(row, now):
+            return None
+        if read_file(names[at])[2] != content.digest(at):
+            return None
+    return found
 
 
 def changed_since(content: Content) -> list[str]:
     """Return the files that have another stamp by now, or another content where a stamp would not tell."""
-    names = content.names()
-    changed = [path for at, path in enumerate(names) if stamp(path) != content.stamps[at * SIZE :][:SIZE]]
-    for at in content.young:
-        if names[at] not in changed and read_file(names[at])[2] != content.digest(at):
-            changed.append(names[at])
+    changed = []
+    unsure = {*content.young, *(at for at, kind in enumerate(content.kinds) if kind == LINK)}
+    for at, path in enumerate(content.names()):
+        same = stamp(path) == content.stamps[at * SIZE : at * SIZE + SIZE]
+        if not same or (at in unsure and read_file(path)[2] != content.digest(at)):
+            changed.append(path)
     return changed
 
 

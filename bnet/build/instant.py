@@ -7,7 +7,7 @@ and a digest of their stamps. The next `bnet build` needs one lstat for each and
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import xxhash
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from bnet.build.record import Record
+    from bnet.build.files import Content
+    from bnet.build.record import Record, Tool, Watched
+    from bnet.model.tree import Tree
 
 CONFIG = "bnet.yaml"
 NAME = "instant"
@@ -134,20 +136,26 @@ def write_instant(state: "Path", known: "Record", environ: Mapping[str, str]) ->
         environ: the environment of that build.
     """
     from bnet.build import files
-    from bnet.build.stamps import ABSENT, SIZE, digest_of, stamps
+    from bnet.build.stamps import ABSENT, digest_of, file_system_time
     from bnet.files import write_atomic
 
     (state / NAME).unlink(missing_ok=True)
     if known.tree is None or not known.made or any(each.young for each in known.made.values()):
         return
+    now = file_system_time(str(state))
     found: dict[str, bytes] = {}
     for each in known.made.values():
+        if files.LINK in each.sources.kinds:
+            behind = files.watched_by_links(each.sources, now)
+            if behind is None or not _agree(found, behind):
+                return
         for watched in (each.sources, each.outputs, each.source_places, each.output_places):
-            for at, path in enumerate(files.split_names(watched.paths)):
-                found[path] = watched.stamps[at * SIZE : at * SIZE + SIZE]
-        # What links lead to counts, and tells of a change by a stamp of its own.
-        found |= {path: stamps([path]) for path in files.targets_of(each.sources)}
-    found |= {path: stamps([path]) for path in (CONFIG, *_of_tools(known, environ))}
+            if not _agree(found, _stamped(watched)):
+                return  # it changed after one package had looked at it, and before another did
+    configured, of_tools = _of_config(known, now), _of_tools(known.tree, known.tools, environ)
+    if not configured or of_tools is None:
+        return
+    found |= configured | of_tools
     if ABSENT in found.values():
         return
     declared = (known.tree.env, *(package.env for package in known.tree.packages))
@@ -166,16 +174,56 @@ def write_instant(state: "Path", known: "Record", environ: Mapping[str, str]) ->
     write_atomic(state / NAME, MAGIC + xxhash.xxh3_64_digest(body) + body, durable=False, mode=0o600)
 
 
-def _of_tools(known: "Record", environ: Mapping[str, str]) -> list[str]:
-    """Return what tells that a tool is another one: its file, and the directories in which one would come first."""
-    found: dict[str, None] = {}
-    for tool in known.tools.values():
-        found[os.path.realpath(tool.path)] = None
+def _stamped(watched: "Content | Watched") -> "Iterator[tuple[str, bytes]]":
+    from bnet.build.files import split_names
+    from bnet.build.stamps import SIZE
+
+    for at, path in enumerate(split_names(watched.paths)):
+        yield path, watched.stamps[at * SIZE : at * SIZE + SIZE]
+
+
+def _agree(found: dict[str, bytes], more: "Mapping[str, bytes] | Iterator[tuple[str, bytes]]") -> bool:
+    """Add stamps; False if one path has another stamp already."""
+    return all(found.setdefault(path, row) == row for path, row in dict(more).items())
+
+
+def _of_config(known: "Record", now: int) -> dict[str, bytes]:
+    """Return the stamps that tell of a change of the configuration; none if it is not that of the record for sure."""
+    from bnet.build.stamps import is_young, stamp
+
+    paths = {CONFIG, os.path.realpath(CONFIG)}
+    found = {path: stamp(path) for path in paths}
+    with open(CONFIG, "rb") as file:
+        same = xxhash.xxh3_128_digest(file.read()) == known.config
+    return found if same and not any(is_young(row, now) for row in found.values()) else {}
+
+
+def _of_tools(
+    tree: "Tree", tools: "Mapping[str, Tool]", environ: Mapping[str, str]
+) -> dict[str, bytes] | None:
+    """Return the stamps that tell that a tool is another one: its file, and directories where one would come first.
+
+    None, if one is another already.
+    """
+    from bnet.build.stamps import ABSENT, stamp
+    from bnet.build.tools import executable
+
+    found: dict[str, bytes] = {}
+    for word in {word for package in tree.packages for word in package.tools}:
+        path = executable(word, environ)
+        there = stamp(os.path.realpath(path)) if path else ABSENT
+        if (tools[word].path, tools[word].stamp) != (path, there):
+            return None
+        if path:
+            found[os.path.realpath(path)] = there
         for directory in environ.get("PATH", os.defpath).split(os.pathsep):
-            found[directory or "."] = None
-            if directory == os.path.dirname(tool.path):
+            at = directory or "."
+            while not os.path.isdir(at):
+                at = os.path.dirname(at) or "."  # where it would be made
+            found[at] = stamp(at)
+            if directory == os.path.dirname(path):
                 break
-    return list(found)
+    return found
 
 
 def summary(tiers: Mapping[str, int], failed: int, seconds: float) -> str:

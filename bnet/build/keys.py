@@ -1,7 +1,9 @@
 """Keys: what a package is made of, in a digest; and which part of it was the first to differ."""
 
+import os
 import platform
 import sys
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -64,7 +66,20 @@ def recipe_of(package: Package) -> str:
 
 def env_of(tree: Tree, package: Package, env: dict[str, str]) -> dict[str, str]:
     """Return the variables that count, with the values that they have now."""
-    return {name: env.get(name, ABSENT) for name in sorted({*tree.env, *package.env})}
+    return {name: _as_text(env.get(name, ABSENT)) for name in sorted({*tree.env, *package.env})}
+
+
+def _as_text(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return f"(bytes) {os.fsencode(value).hex()}"
+    return value
+
+
+def hidden(env: Mapping[str, str]) -> dict[str, str]:
+    """Return variables with digests in place of values, which may be nobody's business."""
+    return {name: blake3(value.encode()).hexdigest()[:16] for name, value in env.items()}
 
 
 def digest_of(content: Content) -> bytes:
@@ -78,7 +93,12 @@ def key_of(inputs: Inputs) -> bytes:
 
 
 def difference(before: Inputs, after: Inputs, old: Content | None, new: Content) -> Difference | None:
-    """Return the first thing that differs between two builds of a package; None if nothing does.
+    """Return the first thing that differs between two builds of a package; None if nothing does (`differences`)."""
+    return next(differences(before, after, old, new), None)
+
+
+def differences(before: Inputs, after: Inputs, old: Content | None, new: Content) -> Iterator[Difference]:
+    """Yield what differs between two builds of a package.
 
     Args:
         before, after: the inputs of the two.
@@ -86,40 +106,40 @@ def difference(before: Inputs, after: Inputs, old: Content | None, new: Content)
         new: those of the second.
     """
     if before.platform != after.platform:
-        return Difference("the platform", "", before.platform, after.platform)
+        yield Difference("the platform", "", before.platform, after.platform)
     if before.recipe != after.recipe:
-        return _recipes(before.recipe, after.recipe)
+        yield from _recipes(before.recipe, after.recipe)
     for what, one, two in (("variable", before.env, after.env), ("tool", before.tools, after.tools)):
         for name in sorted(one.keys() | two.keys()):
             if one.get(name) != two.get(name):
-                return Difference(what, name, _said(one.get(name)), _said(two.get(name)))
+                yield Difference(what, name, _said(one.get(name)), _said(two.get(name)))
     if before.sources != after.sources:
-        return _files(old, new)
+        yield from _files(old, new)
     for name in sorted(before.dependencies.keys() | after.dependencies.keys()):
         one_digest, two_digest = before.dependencies.get(name), after.dependencies.get(name)
         if one_digest is None or two_digest is None:
-            return Difference("dependency", name, "", "was added" if one_digest is None else "was removed")
-        if one_digest != two_digest:
-            told = (one_digest.hex()[:12], two_digest.hex()[:12])
-            return Difference(OUTPUT, name, *told)
-    return None
+            yield Difference("dependency", name, "", "was added" if one_digest is None else "was removed")
+        elif one_digest != two_digest:
+            yield Difference(OUTPUT, name, one_digest.hex()[:12], two_digest.hex()[:12])
 
 
 def _said(value: str | None) -> str:
     return ABSENT if value is None else repr(value.strip()) if value != ABSENT else ABSENT
 
 
-def _recipes(before: str, after: str) -> Difference:
+def _recipes(before: str, after: str) -> Iterator[Difference]:
     one, two = msgspec.json.decode(before), msgspec.json.decode(after)
-    for name in two:
-        if one.get(name) != two[name]:
-            return Difference("field", name, repr(one.get(name)), repr(two[name]))
-    return Difference("the configuration", "", "", "changed")
+    changed = [name for name in two if one.get(name) != two[name]]
+    for name in changed:
+        yield Difference("field", name, repr(one.get(name)), repr(two[name]))
+    if not changed:
+        yield Difference("the configuration", "", "", "changed")
 
 
-def _files(old: Content | None, new: Content) -> Difference:
+def _files(old: Content | None, new: Content) -> Iterator[Difference]:
     if old is None:
-        return Difference("the sources", "", "", "differ")
+        yield Difference("the sources", "", "", "differ")
+        return
     one, two = old.table(), new.table()
     words = {"f": "a file", "x": "an executable file", "l": "a link"}
     for path in sorted(one.keys() | two.keys()):
@@ -127,8 +147,10 @@ def _files(old: Content | None, new: Content) -> Difference:
         if before == after:
             continue
         if before is None or after is None:
-            return Difference("source", path, "", "was added" if before is None else "was removed")
-        if before[0] != after[0]:
-            return Difference("source", path, words[before[0]], words[after[0]])
-        return Difference("source", path, before[1].hex()[:12], after[1].hex()[:12])
-    return Difference("the sources", "", "", "are the same files in another order")
+            yield Difference("source", path, "", "was added" if before is None else "was removed")
+        elif before[0] != after[0]:
+            yield Difference("source", path, words[before[0]], words[after[0]])
+        else:
+            yield Difference("source", path, before[1].hex()[:12], after[1].hex()[:12])
+    if one == two:
+        yield Difference("the sources", "", "", "are the same files in another order")

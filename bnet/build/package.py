@@ -12,9 +12,10 @@ import msgspec
 from blake3 import blake3
 
 from bnet.build import files, keys
-from bnet.build.cache import Cache, Damaged, Entry, Kept
+from bnet.build.cache import LONGEST_LOG, Cache, Damaged, Entry, Kept
 from bnet.build.files import Content, Lister, Listing, printable
 from bnet.build.globs import Patterns
+from bnet.build.outputs import ANYTHING
 from bnet.build.record import Made, Watched
 from bnet.build.stamps import SIZE, file_system_time, is_young, stamps
 from bnet.errors import BnetError
@@ -24,6 +25,7 @@ from bnet.process import Child, TimedOut
 Tier = Literal["instant", "fresh", "local", "remote", "incremental", "full"]
 Result = Literal["success", "failure", "timeout", "error", "skipped"]
 CACHED: tuple[Tier, ...] = ("instant", "fresh", "local", "remote")
+DEFAULT_SOURCES = ("**",)
 SCRATCH = ".bnet"  # beside what is restored, so that a rename makes it all appear
 
 
@@ -132,6 +134,8 @@ class Shop:
         self.touched: set[str] | None = None
         self.children: set[Child] = set()
         self.closing = False
+        self.umask = os.umask(0o077)
+        os.umask(self.umask)
 
     # -- what is so
 
@@ -180,7 +184,7 @@ class Shop:
         outputs, output_places = self._listed(
             package, (known.outputs, known.output_places) if known else None, self._find_outputs, now
         )
-        kept = files.read_content(outputs, made.outputs if made else Content(), now)
+        kept = files.read_content(outputs, made.outputs if made else Content(), now, anything=True)
         inputs = keys.Inputs(
             recipe=keys.recipe_of(package),
             env=keys.env_of(self.tree, package, dict(self.wishes.env)),
@@ -221,15 +225,20 @@ class Shop:
         """Make the outputs what an entry says: all of them, or none; False if the cache could not.
 
         Raises:
-            BnetError: the entry names a file that is no output of the package, or the disk is full.
+            OSError: the tree cannot be written to.
         """
         there = seen.outputs.table()
         wanted = {os.fsdecode(kept.path): kept for kept in entry.files}
-        self._check_entry(package, wanted)
+        if not self._is_of(package, wanted):
+            self.cache.refuse(
+                seen.key, f"an entry of {package.name} names files that are none of its outputs"
+            )
+            return False
         scratch = os.path.join(package.path, SCRATCH)
         shutil.rmtree(scratch, ignore_errors=True)
         staged: list[tuple[str, str]] = []
         try:
+            self.cache.check_room(entry.files, package.path)
             for path, kept in wanted.items():
                 if kept.kind != files.LINK and there.get(path) == (kept.kind, kept.digest):
                     continue
@@ -241,37 +250,51 @@ class Shop:
             self.cache.trouble = error.message
             shutil.rmtree(scratch, ignore_errors=True)
             return False
-        except OSError as error:
+        except (OSError, ValueError) as error:
             shutil.rmtree(scratch, ignore_errors=True)
-            raise BnetError(f"cannot restore into {package.path}: {error.strerror}") from None
-        self.remove(package, [path for path in there if path not in wanted])
+            self.cache.trouble = f"cannot restore into {package.path}: {error}"
+            return False
+        self.remove(package, seen, [path for path in there if path not in wanted])
         for temporary, path in staged:
-            _put(temporary, path)
+            _put(temporary, path, package.path)
         if staged:
             shutil.rmtree(scratch, ignore_errors=True)
         return True
 
-    def _check_entry(self, package: Package, wanted: Mapping[str, Kept]) -> None:
+    def _is_of(self, package: Package, wanted: Mapping[str, Kept]) -> bool:
+        """Tell whether these are outputs of a package, with none inside another, and some if it declares any."""
         patterns = Patterns(package.outputs, package.path)
         for path in wanted:
-            if ".." in path.split("/") or path.startswith("/") or not patterns.match(path):
-                raise BnetError(
-                    f"a cache entry of {package.name} names {printable(path)}, which is none of its outputs",
-                    hint="`bnet cache verify` removes what is wrong",
-                )
+            parts = path.split("/")
+            above = ("/".join(parts[:count]) for count in range(1, len(parts)))
+            if not {"", ".", ".."}.isdisjoint(parts) or "\0" in path or any(each in wanted for each in above):
+                return False
+            if not patterns.match(path):
+                return False
+        return bool(wanted) or not package.outputs
 
-    def remove(self, package: Package, paths: list[str]) -> None:
-        """Remove outputs, and the directories inside the package that are empty then."""
+    def remove(self, package: Package, seen: Seen, paths: list[str]) -> None:
+        """Remove outputs, and the directories of outputs that are empty then."""
         for path in paths:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 os.unlink(path)
-        for directory in sorted({os.path.dirname(path) for path in paths}, key=len, reverse=True):
-            while len(directory) > len(package.path if package.path != "." else ""):
-                try:
-                    os.rmdir(directory)
-                except OSError:
-                    break
-                directory = os.path.dirname(directory)
+        patterns = Patterns(package.outputs, package.path)
+        places = files.split_names(seen.output_places.paths)
+        # One in which anything at all would be an output is one itself.
+        own = {path for path in places if patterns.match(f"{path}/{ANYTHING}")}
+        for path in paths:
+            while len(path := os.path.dirname(path)) > len(package.path.removeprefix(".")):
+                own.add(path)
+        for directory in sorted(own, key=len, reverse=True):
+            with contextlib.suppress(OSError):
+                os.rmdir(directory)
+
+    def _clear_way(self, package: Package) -> None:
+        """Remove what stands in place of an output directory: a file, or a link, which is not followed."""
+        patterns = Patterns(package.outputs, package.path)
+        literal = patterns.literal
+        for base in patterns.bases:
+            _make_way(os.path.dirname(base) if base in literal else base, package.path)
 
     def run(self, package: Package, seen: Seen) -> None:
         """Run a package's hooks and command, with what they print in its log.
@@ -279,8 +302,9 @@ class Shop:
         Raises:
             Failed: one of them did.
         """
+        self._clear_way(package)
         if not package.incremental:
-            self.remove(package, seen.outputs.names())
+            self.remove(package, seen, seen.outputs.names())
         commands = [package.hooks.pre_build, package.build_cmd, package.hooks.post_build]
         self.logs.mkdir(parents=True, exist_ok=True)
         log = os.open(self.log(package), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -300,6 +324,8 @@ class Shop:
         try:
             child = Child(argv, env=env, cwd=os.path.join(self.root, package.path), log=log)
         except OSError as error:
+            if not os.path.isdir(package.path):
+                raise Failed(f"its directory {package.path} is not there", "error") from None
             raise Failed(f"{argv[0]}: cannot be run: {error.strerror}", "error") from None
         self.children.add(child)
         try:
@@ -317,7 +343,7 @@ class Shop:
 
     def log(self, package: Package) -> Path:
         """Return where a package's log is."""
-        return self.logs / f"{package.name.replace('/', '%')}.log"
+        return log_path(self.state, package.name)
 
     def outputs_now(self, package: Package) -> tuple[Content, Watched, tuple[str, ...]]:
         """Return what a package has made, and warnings about it.
@@ -338,33 +364,66 @@ class Shop:
         warned = tuple(f"nothing was made for the output {glob!r}" for glob in missing)
         return content, _watched(listing.places, now), warned
 
+    def unmatched(self, package: Package, seen: Seen) -> tuple[str, ...]:
+        """Return warnings of patterns that mean no source; of those that people wrote, not of the usual one."""
+        if package.sources == DEFAULT_SOURCES:
+            return ()
+        missing = Patterns(package.sources, package.path).unmatched(seen.sources.names())
+        return tuple(f"no file is meant by the source {printable(glob)!r}" for glob in missing)
+
+    def changed_meanwhile(self, package: Package, seen: Seen) -> tuple[list[str], Seen]:
+        """Return the sources that changed, came or went since they were looked at, and where they are found now."""
+        changed = files.changed_since(seen.sources)
+        if changed or _same(seen.source_places):
+            return changed, seen
+        now = file_system_time(str(self.state))
+        listing = self._find_sources(package)
+        changed = sorted(set(listing.paths) ^ set(seen.sources.names()))
+        return changed, seen._replace(source_places=_watched(listing.places, now))
+
     def keep(self, package: Package, seen: Seen, outputs: Content, seconds: float) -> None:
         """Keep what a package has made under its key."""
         table = outputs.table()
         found: list[tuple[Kept, str]] = []
         for path, (kind, digest) in table.items():
-            link = kind == files.LINK
-            target = os.fsencode(os.readlink(path)) if link else b""
-            size = 0 if link else os.stat(path).st_size
-            found.append((Kept(os.fsencode(path), kind, size, digest, target), path))
-        log = self.log(package).read_bytes() if self.log(package).exists() else b""
-        hidden = {name: blake3(value.encode()).hexdigest()[:16] for name, value in seen.inputs.env.items()}
+            if kind == files.LINK:
+                kept = Kept(os.fsencode(path), kind, 0, digest, os.fsencode(os.readlink(path)))
+            else:
+                there = os.lstat(path)
+                usual = (0o777 if kind == files.EXECUTABLE else 0o666) & ~self.umask
+                mode = there.st_mode & 0o777
+                kept = Kept(os.fsencode(path), kind, there.st_size, digest, b"", 0 if mode == usual else mode)
+            found.append((kept, path))
+        log = self._end_of_log(package)
         entry = Entry(
             package=package.name,
             files=tuple(kept for kept, _ in found),
             log=blake3(log).digest(),
             seconds=seconds,
-            inputs=msgspec.structs.replace(seen.inputs, env=hidden),
+            inputs=msgspec.structs.replace(seen.inputs, env=keys.hidden(seen.inputs.env)),
             sources=msgspec.structs.replace(seen.sources, stamps=b"", young=()),
             at=self.now().isoformat(),
         )
         self.cache.keep(seen.key, entry, found, log)
+
+    def _end_of_log(self, package: Package) -> bytes:
+        try:
+            with self.log(package).open("rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - LONGEST_LOG))
+                return file.read(LONGEST_LOG)
+        except FileNotFoundError:
+            return b""
 
     def stop(self) -> None:
         """End what runs now, and let nothing more begin."""
         self.closing = True
         for child in list(self.children):
             child.kill()
+
+
+def log_path(state: Path, name: str) -> Path:
+    """Return where the log of a package is, in its tree's directory."""
+    return state / "logs" / f"{name.replace('/', '%')}.log"
 
 
 def _watched(paths: list[str], now: int) -> Watched:
@@ -377,13 +436,22 @@ def _same(watched: Watched) -> bool:
     return not watched.young and stamps(files.split_names(watched.paths)) == watched.stamps
 
 
-def _put(temporary: str, path: str) -> None:
+def _make_way(path: str, top: str) -> None:
+    """Remove the first thing on the way to a path, below a directory, that is none: a file, or a link."""
+    parts = path.split("/")
+    start = 0 if top == "." else len(top.split("/"))
+    for count in range(start + 1, len(parts) + 1):
+        at = "/".join(parts[:count])
+        if os.path.lexists(at) and (os.path.islink(at) or not os.path.isdir(at)):
+            os.unlink(at)
+            return
+
+
+def _put(temporary: str, path: str, top: str) -> None:
     """Move a restored file to its place, whatever kind of thing is there."""
     parent = os.path.dirname(path)
-    if parent and not os.path.isdir(parent):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            if not os.path.isdir(parent):
-                os.unlink(parent)
+    if parent:
+        _make_way(parent, top)
         os.makedirs(parent, exist_ok=True)
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)

@@ -71,7 +71,7 @@ class Record(msgspec.Struct):
     """What is known of a tree.
 
     Attributes:
-        config: stamp and content of `bnet.yaml`, as digests; `tree` is what it said.
+        config: xxh3 of the content of `bnet.yaml`; `tree` is what it said.
         tree: parsed, so that it need not be again.
         tools: command -> what it said.
         made: package -> how it was left.

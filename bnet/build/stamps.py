@@ -12,6 +12,7 @@ import xxhash
 ABSENT = b"\0" * 40
 SIZE = 40
 TICK = 20_000_000  # ns; kernels stamp files with the time of their last timer tick, at most 10 ms apart
+FAR = 60_000_000_000  # ns; a time of modification so far ahead was set by somebody, such as a program that unpacks
 SECOND = 2_000_000_000  # ns; FAT counts every other second, HFS+ and old ext3 whole ones
 
 _pack = struct.Struct("<qqqQQ").pack
@@ -58,7 +59,8 @@ def is_young(row: bytes, now: int) -> bool:
         now: the file system's own time in ns, taken before that.
     """
     modified, changed, *_ = struct.unpack("<qqqQQ", row)
-    newest = max(modified, changed)
+    # Whatever changes a file of a set time changes its inode, and sets the time of that.
+    newest = changed if modified > now + FAR else max(modified, changed)
     return bool(newest > now - (TICK if newest % 1_000_000_000 else SECOND))
 
 

@@ -96,7 +96,9 @@ class Index:
 class Watcher:
     """Builds whenever something changes, and answers."""
 
-    def __init__(self, state: Path, root: str, events: Events, build: Callable[[set[str] | None], bool]) -> None:
+    def __init__(
+        self, state: Path, root: str, events: Events, build: Callable[[set[str] | None], bool]
+    ) -> None:
         """Begin to listen.
 
         Args:

@@ -4,15 +4,20 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from bnet.build import record
+from xxhash import xxh3_128_digest
+
+from bnet.build import record, upkeep
 from bnet.build.cache import Cache
 from bnet.build.engine import Build, Event, state_of
 from bnet.build.globs import Patterns
 from bnet.build.graph import Graph
 from bnet.build.instant import CONFIG, root_above
-from bnet.build.package import Shop, Wishes
-from bnet.build.stamps import stamp
+from bnet.build.outputs import check_outputs
+from bnet.build.package import Shop, Wishes, log_path
+from bnet.build.stamps import file_system_time
+from bnet.codec.sizes import parse_size, size_text
 from bnet.codec.tree import read_tree
 from bnet.errors import BnetError
 from bnet.host.clock import SystemClock
@@ -57,6 +62,7 @@ class Workshop:
         self.env = env
         self.said = said
         self.here = os.path.relpath(os.path.realpath(directory), root)
+        self.clock = SystemClock()
         self.cache_path = cache_path(env)
         self.state = state_of(self.cache_path, root)
 
@@ -64,11 +70,12 @@ class Workshop:
     def known(self) -> record.Record:
         """What the last build found; with the configuration as it is now."""
         found = record.load(self.state / "record")
-        path = os.path.join(self.root, CONFIG)
-        there = stamp(path)
-        if found.tree is None or found.config != there:
-            found.tree = read_tree(Path(path).read_bytes(), CONFIG)
-            found.config = there
+        text = Path(self.root, CONFIG).read_bytes()
+        digest = xxh3_128_digest(text)
+        if found.tree is None or found.config != digest:
+            found.tree = read_tree(text, CONFIG)
+            check_outputs(found.tree)
+            found.config = digest
         return found
 
     @property
@@ -121,6 +128,10 @@ class Workshop:
             raise BnetError(f"git {words[0]}: {done.complaint}")
         return done.out
 
+    def log(self, name: str) -> Path:
+        """Return where a package's log is, if its command has ever printed one here."""
+        return log_path(self.state, name)
+
     def lock(self, waits: Callable[[str], None]) -> HostLock:
         """Take the tree's lock, which one build at a time holds.
 
@@ -130,12 +141,35 @@ class Workshop:
         Raises:
             Taken: another build had it for an hour.
         """
-        self.state.mkdir(parents=True, exist_ok=True)
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            file_system_time(str(self.state))
+        except OSError as error:
+            self._forgetful = TemporaryDirectory(prefix="bnet-")
+            self.state = Path(self._forgetful.name)
+            waits(f"{self.cache_path} cannot be written to ({error.strerror}): nothing of this build is kept")
         lock = HostLock(self.state / "lock")
         if not lock.try_acquire():
             waits("waits for another build of this tree")
             lock.acquire(LOCK_PATIENCE)
         return lock
+
+    def tidy(self) -> str:
+        """Keep the cache in bounds, now and then; return what was removed, in words, or "".
+
+        Raises:
+            BnetError: BNET_CACHE_SIZE is no size.
+        """
+        wanted = self.env.get("BNET_CACHE_SIZE", "")
+        try:
+            most = parse_size(wanted) if wanted else upkeep.MOST
+        except ValueError as error:
+            raise BnetError(f"BNET_CACHE_SIZE: {error}") from None
+        removed = upkeep.now_and_then(self.cache_path, most=most, now=self.clock.now().timestamp())
+        if removed is None or not removed.bytes:
+            return ""
+        gone, left = size_text(removed.bytes), size_text(removed.left_bytes)
+        return f"{gone} were removed from the cache, unused for long or beyond its bounds; {left} are left"
 
     def build(
         self,
@@ -161,6 +195,6 @@ class Workshop:
         """
         wishes = Wishes(force=force, dry_run=dry_run, env=self.env, run=None)
         cache = self.cache if share else Cache(self.cache_path)
-        shop = Shop(self.root, self.tree, cache, self.state, wishes, SystemClock().now)
+        shop = Shop(self.root, self.tree, cache, self.state, wishes, self.clock.now)
         shop.touched = touched
         return Build(shop, self.graph, self.known, jobs=jobs, keep_going=keep_going, told=told)
