@@ -1,0 +1,2 @@
+export { Client, type Options } from "./client.js";
+export { PATIENT, type Patience } from "./patience.js";

@@ -1,0 +1,10 @@
+export * as codec from "./codec.js";
+export type { Codec, Schema, TypeOf, Wrong } from "./codec.js";
+export * from "./day.js";
+export * as money from "./money.js";
+export type { Cents } from "./money.js";
+export { all, err, expect, ok, then, type Result } from "./result.js";
+export { fill, match, routes, type Answer, type Call, type Method, type RouteName, type Routes } from "./routes.js";
+export * as wire from "./wire.js";
+export { KINDS, type Item, type ItemId, type Kind, type Loan, type LoanId, type LoanState } from "./wire.js";
+export type { FreeDays, Member, MemberId, NewItem, NewMember, Problem, Request } from "./wire.js";
