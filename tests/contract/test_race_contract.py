@@ -85,7 +85,7 @@ def history(world: World) -> list[State]:
     states = []
     for commit in world.line():
         machine = world.machine("auditor", fresh=False)
-        machine.ledger._load(commit)
+        machine.ledger.snapshot.load(commit)
         states.append(machine.ledger.state)
     return states
 

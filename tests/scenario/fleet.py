@@ -17,9 +17,13 @@ import psutil
 
 from bnet.app.ledger import Ledger
 from bnet.cli.playground import MARK, Playground
+from bnet.codec.submission import from_fields
 from bnet.host import processes
 from bnet.host.home import Home
 from bnet.model.job import Job
+from bnet.rules.admit import admit
+from bnet.rules.specs import Facts
+from bnet.rules.transaction import Transaction
 from bnet.wiring import Machine
 
 T = TypeVar("T")
@@ -84,6 +88,16 @@ class Fleet(Playground):
         text = json.dumps([{"submit": job} for job in jobs])
         told = json.loads(self.ok("submit", "--json", "-f", "-", input=text.encode()))
         return [each["number"] for each in ([told] if isinstance(told, dict) else told)]
+
+    def ask(self, command: str) -> int:
+        """Ask for one job in this process, as somebody whose commands are not what is tested."""
+        numbers: list[int] = []
+
+        def decide(tx: Transaction) -> None:
+            numbers[:] = admit(tx, [from_fields({"command": command})], by="somebody", facts=Facts())
+
+        self.look().transact(decide)
+        return numbers[0]
 
     # -- looking
 

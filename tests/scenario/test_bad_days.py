@@ -52,7 +52,7 @@ class Day:
 
     def begin(self, settings: str = "ttl: 600\n") -> None:
         self.fleet.found(settings=settings)
-        self.fleet.join("a", "--slots", "2")
+        self.fleet.join("a", "--slots", "5")
 
     def start(self, *words: str, home: str = "person", before: str = "", **env: str) -> subprocess.Popen[str]:
         """Start a command, in an interpreter in which something was changed before."""
@@ -119,23 +119,41 @@ class Day:
             config.write_text(before)
 
 
-@pytest.fixture
-def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
-    """A hub with one server: copied from the first one that was made, to the same place, for paths are in it."""
-    base = tmp_path_factory.getbasetemp()
-    template, root = base / "day-template", base / "day"
+@contextlib.contextmanager
+def like(template: Path, begin: Callable[[Day], object]) -> Iterator[Day]:
+    """A day like the first one that began so: copied from it, to the same place, for paths are in it."""
+    root = template.with_name("day")
     if template.exists():
         shutil.copytree(template, root, symlinks=True)
     made = Day(Fleet(root))
     try:
         if not template.exists():
             root.mkdir()
-            made.begin()
+            begin(made)
             shutil.copytree(root, template, symlinks=True)
         yield made
     finally:
         made.fleet.close()
         shutil.rmtree(root)
+
+
+@pytest.fixture
+def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
+    """A hub with one server."""
+    with like(tmp_path_factory.getbasetemp() / "morning", Day.begin) as made:
+        yield made
+
+
+@pytest.fixture
+def evening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
+    """A day on which a job has run."""
+
+    def begin(made: Day) -> None:
+        made.begin()
+        made.until_ended(made.fleet.submit("true"))
+
+    with like(tmp_path_factory.getbasetemp() / "evening", begin) as made:
+        yield made
 
 
 @contextlib.contextmanager
@@ -545,8 +563,8 @@ def damage(data: bytes) -> Iterator[tuple[str, bytes]]:
 @pytest.mark.parametrize(
     "name", ["observed.json", "telemetry.json", "idle.json", "hubs/*/snapshot", "hubs/*/hub.json"]
 )
-def test_notes_that_were_torn_are_notes_that_were_lost(day: Day, name: str) -> None:
-    day.until_ended(day.fleet.submit("true"))
+def test_notes_that_were_torn_are_notes_that_were_lost(evening: Day, name: str) -> None:
+    day = evening
     day.ok()
     [path] = (day.root / "a").glob(name)
     sound = path.read_bytes()
@@ -559,15 +577,23 @@ def test_notes_that_were_torn_are_notes_that_were_lost(day: Day, name: str) -> N
     day.until_ended(day.fleet.submit("true"))
 
 
+TORN = (b"", b"{}", b"[]", b"\xff{", b'{"pid": "x", "start": null, "boot_id": 3, "until": "x"}')
+
+
 @pytest.mark.parametrize("name", ["pid.json", "lease.json", "phase", "stop.json"])
 def test_a_run_with_torn_notes_ends_all_the_same(day: Day, name: str) -> None:
-    for data in (b"", b"{}", b"[]", b"\xff{", b'{"pid": "x", "start": null, "boot_id": 3, "until": "x"}'):
-        number = day.fleet.submit("sleep 1", "--retry", "2")
-        day.ok()
+    command = f"until [ -e {day.root}/go ]; do sleep 0.05; done"
+    numbers = day.fleet.submit_all(*[{"command": command, "retry": 2}] * len(TORN))
+    day.ok()
+    for number, data in zip(numbers, TORN, strict=True):
         run = day.root / "a" / "runs" / f"{number}.1"
         day.fleet.until("the run has begun", (run / "pid.json").exists)
         (run / name).write_bytes(data)
-        result = day.until_ended(number)[number].result
+    day.ok()
+    (day.root / "go").touch()
+    jobs = day.until_ended(*numbers)
+    for number, data in zip(numbers, TORN, strict=True):
+        result = jobs[number].result
         assert result is not None and result.result in ("success", "cancelled", "error"), data
 
 
@@ -606,19 +632,18 @@ def leave_locks(mirror: Path) -> None:
 @pytest.mark.parametrize("hurt", [each[1] for each in MIRROR], ids=[each[0] for each in MIRROR])
 @pytest.mark.parametrize("moved_on", [False, True], ids=["", "and the hub has moved on"])
 def test_a_damaged_mirror_is_made_anew_without_a_word(
-    day: Day, hurt: Callable[[Path], object], moved_on: bool
+    evening: Day, hurt: Callable[[Path], object], moved_on: bool
 ) -> None:
-    first = day.fleet.submit("true")
-    day.until_ended(first)
-    for home in ("a", "person"):
+    day = evening
+    for home in ("person", "a"):
         [mirror] = (day.root / home).glob("hubs/*/mirror.git")
         if moved_on:
-            day.fleet.submit("true", home="somebody-else")
+            day.fleet.ask("true")
         hurt(mirror)
         done = day.sync() if home == "a" else day.bnet("submit", "--", "true")
         assert done.code == 0, done.says
     assert day.bnet("jobs").code == 0
-    day.until_ended(*day.fleet.jobs())
+    day.until_ended(*day.fleet.look().state.jobs)
 
 
 def test_an_agent_whose_mirror_is_damaged_meanwhile_goes_on(day: Day) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fleet import Fleet
+
+from bnet.model.state import State
 
 TOP = b"coordination/"
 INBOX = TOP + b"inbox/"
@@ -87,28 +88,36 @@ class Net:
         self.sync()
 
     def sync(self) -> None:
-        """Do two rounds of the server, the second of which has nothing more to say of what was planted."""
-        for _ in range(2):
-            done = self.fleet.sync("a")
-            assert done.code == 0, done.complaint
+        """Do a round of the server."""
+        done = self.fleet.sync("a")
+        assert done.code == 0, done.complaint
 
-    def status(self) -> dict[str, Any]:
-        told = self.fleet.facts("status")
-        assert isinstance(told, dict)
-        return told
+    def state(self) -> State:
+        """Return the hub's state as every command reads it."""
+        return self.fleet.look().state
+
+    def pending(self) -> int:
+        return sum(job.state == "pending" for job in self.state().jobs.values())
 
     def problems(self) -> dict[str, str]:
-        return {each["path"]: each["message"] for each in self.status()["problems"]}
+        return {each.path: each.message for each in self.state().problems}
 
-    def check_alive(self) -> None:
-        """See that nothing else stopped: job 1 goes on, a new job is taken and runs."""
+    def goes_on(self) -> None:
+        """See that nothing stops: a round takes what was planted, job 1 goes on, a new job is taken and runs.
+
+        The rounds after the first one have nothing more to say of what was planted.
+        """
+        self.sync()
         number = self.fleet.submit("true", "--name", "alive")
-        self.fleet.until("a new job ran", lambda: self.fleet.sync("a") and self.state(number) == "finished")
-        shown = self.fleet.facts("show", "1")
-        assert (shown["state"], shown["attempt"], shown["name"]) == ("running", 1, "long")
 
-    def state(self, number: int) -> str:
-        return self.fleet.job(number).state
+        def ran() -> bool:
+            self.sync()
+            return self.fleet.job(number).state == "finished"
+
+        self.fleet.until("a new job ran", ran)
+        long = self.fleet.job(1)
+        assert (long.state, long.spec.name) == ("running", "long")
+        assert long.claim is not None and long.claim.attempt == 1
 
 
 @pytest.fixture(scope="module")
@@ -148,16 +157,15 @@ NAMES: Mapping[str, bytes] = {
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
 def test_a_name_of_any_bytes_is_taken_once(net: Net, name: bytes) -> None:
-    before = net.status()["jobs"]["pending"]
+    before = net.pending()
     path = (INBOX + name).replace(b"inbox/../../../", b"../../../")
     net.forge.commit({path: ALIVE})
-    net.sync()
+    net.goes_on()
     if path.startswith(INBOX):
-        assert net.status()["jobs"]["pending"] == before + 1
+        assert net.pending() == before + 1
         assert net.forge.names("coordination/inbox/") == ["README.md"]
     else:
-        assert net.status()["jobs"]["pending"] == before
-    net.check_alive()
+        assert net.pending() == before
 
 
 BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
@@ -188,24 +196,23 @@ BROKEN: Mapping[str, tuple[Content, str]] = {
 def test_a_file_that_cannot_be_taken_is_kept_with_the_reason(net: Net, content: Content, reason: str) -> None:
     before = net.forge.names("coordination/rejected/")
     net.forge.commit({INBOX + b"broken.yaml": content, INBOX + b"sound.yaml": ALIVE})
-    pending = net.status()["jobs"]["pending"]
-    net.sync()
+    pending = net.pending()
+    net.goes_on()
     [name] = set(net.forge.names("coordination/rejected/")) - set(before)
     kept = net.forge.git("show", f"HEAD:coordination/rejected/{name}").decode()
     assert reason in kept.replace("\n ", "").replace("''", "'"), kept[:500]
     assert net.forge.names("coordination/inbox/") == ["README.md"]
-    assert net.status()["jobs"]["pending"] == pending + 1, "the sound file beside it was not taken"
-    net.check_alive()
+    assert net.pending() == pending + 1, "the sound file beside it was not taken"
 
 
 @pytest.mark.parametrize(
     "text", [ALIVE.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + ALIVE], ids=["CRLF", "byte order mark"]
 )
 def test_what_windows_makes_of_a_file_is_taken(net: Net, text: bytes) -> None:
-    pending = net.status()["jobs"]["pending"]
+    pending = net.pending()
     net.forge.commit({INBOX + b"windows.yaml": text})
     net.sync()
-    assert net.status()["jobs"]["pending"] == pending + 1
+    assert net.pending() == pending + 1
 
 
 def test_10_000_jobs_in_one_file_are_too_many_and_2_000_are_not(fleet: Fleet) -> None:
@@ -216,11 +223,10 @@ def test_10_000_jobs_in_one_file_are_too_many_and_2_000_are_not(fleet: Fleet) ->
     assert b"2,000 jobs at once" in net.forge.git("show", f"HEAD:coordination/rejected/{name}")
     net.forge.commit({INBOX + b"many.yaml": ALIVE * 2_000})
     net.sync()
-    assert net.status()["jobs"]["pending"] == 2_000
+    assert net.pending() == 2_000
     net.forge.commit({TOP + b"jobs": b"a file where thousands of documents were"})
-    net.sync()
-    assert net.status()["jobs"]["pending"] == 2_000
-    net.check_alive()
+    net.goes_on()
+    assert net.pending() == 2_000
 
 
 # -- the documents of people
@@ -245,13 +251,12 @@ SETTINGS: Mapping[str, Content] = {
 def test_settings_that_cannot_be_read_are_named_and_the_last_ones_hold(net: Net, content: Content) -> None:
     net.forge.commit({TOP + b"hub.yaml": b"ttl: 600\n"})
     net.forge.commit({TOP + b"hub.yaml": content})
-    net.sync()
+    net.goes_on()
     assert list(net.problems()) == ["coordination/hub.yaml"]
     assert "coordination/hub.yaml" in net.fleet.bnet("status").out.decode()
     doctor = net.fleet.bnet("doctor", home="a")
     assert doctor.code == 1 and b"coordination/hub.yaml" in doctor.out
-    assert net.fleet.look().state.settings.ttl == 600
-    net.check_alive()
+    assert net.state().settings.ttl == 600
     net.forge.commit({TOP + b"hub.yaml": b"ttl: 600\n"})
     net.sync()
     assert net.problems() == {}
@@ -268,9 +273,8 @@ STRANGE: Mapping[str, tuple[Mapping[bytes, Content], str]] = {
 @pytest.mark.parametrize(("files", "named"), STRANGE.values(), ids=STRANGE.keys())
 def test_what_does_not_belong_there_is_named(net: Net, files: Mapping[bytes, Content], named: str) -> None:
     net.forge.commit(files)
-    net.sync()
+    net.goes_on()
     assert named in net.problems()
-    net.check_alive()
     readme = {INBOX + b"README.md": b"commands\n"} if named.endswith("inbox") else {}
     net.forge.commit({**dict.fromkeys(files), **readme})
     net.sync()
@@ -314,12 +318,11 @@ def test_what_machines_wrote_holds_and_is_restored(net: Net, files: Mapping[byte
     net.forge.commit({**files, **kept})
     told = net.fleet.bnet("status")
     assert told.code == 0, told.complaint
-    assert net.fleet.facts("show", "1")["state"] == "running"
-    net.sync()
+    assert net.fleet.job(1).state == "running"
+    net.goes_on()
     assert net.problems() == {}
-    assert net.fleet.facts("server", "list")[0]["instance"] != "evil"
-    assert [each["name"] for each in net.fleet.facts("server", "list")] == ["a"]
-    net.check_alive()
+    assert [each.name for each in net.state().servers.values()] == ["a"]
+    assert net.state().servers["a"].instance != "evil"
 
 
 def test_a_hub_that_looks_well_to_git_again(net: Net) -> None:
