@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bnet.app.ledger import Ledger
 from bnet.cli.playground import Playground
 from bnet.host.home import Home
-from bnet.wiring import Machine
+from bnet.wiring.machine import Machine
 
 
 class Row(NamedTuple):

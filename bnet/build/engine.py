@@ -21,7 +21,7 @@ from bnet.build.instant import write_instant
 from bnet.build.outputs import Owners
 from bnet.build.package import CACHED, Failed, Outcome, Seen, Shop, Tier
 from bnet.build.record import Made, Record
-from bnet.build.stamps import TICK
+from bnet.build.stamps import OLD
 from bnet.errors import BnetError
 from bnet.model.tree import Package
 from bnet.process import Child
@@ -377,7 +377,7 @@ class Build:
             return
         young = [name for name, made in self._made.items() if made.young]
         if young:
-            time.sleep(TICK / 1e9)
+            time.sleep(OLD / 1e9)
             for name in young:
                 with suppress(BnetError):
                     self._look_again(self._packages[name], self._made[name])

@@ -109,7 +109,8 @@ class Lister:
         """
         found: set[str] = set()
         places: dict[str, None] = {}
-        for base in patterns.bases:
+        # The deepest first: what lies in a directory that a pattern names is all looked at from there.
+        for base in reversed(patterns.bases):
             self._walk(base, patterns, besides, ignoring, found, places)
         return Listing(sorted(found), list(places))
 
@@ -128,10 +129,11 @@ class Lister:
                 found.add(base)
             return
         rules = self._rules_above(base, places) if ignoring else ()
-        named = base not in ("", *self._packages)  # what lies in a directory that a pattern names is meant
-        stack = [(base, rules)]
+        # What lies in a directory that a pattern of outputs names is meant.
+        anything = not ignoring and base not in ("", *self._packages)
+        stack = [(base, rules, patterns)]
         while stack:
-            directory, above = stack.pop()
+            directory, above, patterns = stack.pop()
             if directory in places and directory != base:
                 continue
             places[directory or "."] = None
@@ -140,8 +142,9 @@ class Lister:
             for entry in _entries(directory or "."):
                 path = prefix + entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    if self._enters(entry.name, path, rules, anything=named and not ignoring):
-                        stack.append((path, rules))
+                    inside = patterns if anything else self._inside(entry.name, path, rules, patterns)
+                    if inside is not None:
+                        stack.append((path, rules, inside))
                 elif (
                     patterns.match(path)
                     and not (besides and besides.match(path))
@@ -149,10 +152,11 @@ class Lister:
                 ):
                     found.add(path)
 
-    def _enters(self, name: str, path: str, rules: "_Rules", *, anything: bool) -> bool:
-        if anything:
-            return True
-        return name not in NEVER and path not in self._packages and not _ignored(f"{path}/", rules)
+    def _inside(self, name: str, path: str, rules: "_Rules", patterns: Patterns) -> Patterns | None:
+        """Return what is looked for in a directory; None for one that is not entered."""
+        if name in NEVER or _ignored(f"{path}/", rules):
+            return None
+        return patterns.into(path) if path in self._packages else patterns
 
     def _rules_above(self, base: str, places: dict[str, None]) -> "_Rules":
         rules: _Rules = ()

@@ -28,6 +28,21 @@ class _Rule(NamedTuple):
     def fits(self, path: str) -> bool:
         return path.startswith(self.above) and bool(self.glob.regex.fullmatch(path, len(self.above)))
 
+    def leads_into(self, directory: str) -> bool:
+        """Tell whether it says the names of all directories on the way into one, with no `**` among them."""
+        ahead = directory.removeprefix(self.above)
+        if not f"{directory}/".startswith(self.above) or not ahead:
+            return False
+        parts = ahead.split("/")
+        for glob in expand(self.inner):
+            named = glob.split("/")
+            pairs = list(zip(parts, named, strict=False))
+            if len(named) > len(parts) and all(
+                name != "**" and re.fullmatch(_translate_name(name), part, re.DOTALL) for part, name in pairs
+            ):
+                return True
+        return False
+
     def __str__(self) -> str:
         return (self.above + self.inner).rstrip("/")
 
@@ -67,6 +82,18 @@ class Patterns:
             if rule.taken is not found and rule.fits(path):
                 found = rule.taken
         return found
+
+    def into(self, directory: str) -> "Patterns | None":
+        """Return what these patterns say of a directory that is another package's; None if they mean nothing in it.
+
+        A `**` does not lead into other packages; a pattern that says the way does.
+        """
+        rules = [rule for rule in self._rules if not rule.taken or rule.leads_into(directory)]
+        if not any(rule.taken for rule in rules):
+            return None
+        narrow = Patterns((), ".")
+        narrow._rules = rules
+        return narrow
 
     def unmatched(self, paths: Sequence[str]) -> list[str]:
         """Return the patterns that none of these paths fits."""

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -78,13 +78,13 @@ class Wishes(NamedTuple):
         force: run the commands, whatever is known.
         dry_run: only say what would be done.
         env: the environment.
-        strict: runs a command so that it sees only what was declared, in place of running it as it is.
+        strict: run a command so that it sees only what was declared.
     """
 
     force: bool
     dry_run: bool
     env: Mapping[str, str]
-    run: "Callable[[Package, list[str], Mapping[str, str], Seen], list[str]] | None"
+    strict: bool
 
 
 class Seen(NamedTuple):
@@ -300,29 +300,70 @@ class Shop:
         """Run a package's hooks and command, with what they print in its log.
 
         Raises:
-            Failed: one of them did.
+            Failed: one of them did, or reached for what the package does not declare where that is forbidden.
         """
         self._clear_way(package)
+        kept = seen.outputs.names() if package.incremental else []
         if not package.incremental:
             self.remove(package, seen, seen.outputs.names())
-        commands = [package.hooks.pre_build, package.build_cmd, package.hooks.post_build]
         self.logs.mkdir(parents=True, exist_ok=True)
         log = os.open(self.log(package), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            for command in commands:
-                if command is not None:
-                    self._command(package, command, log, seen)
+            if self.wishes.strict:
+                self._run_strictly(package, {*seen.sources.names(), *self._given(package), *kept}, log)
+            else:
+                self._commands(package, log, list, self.wishes.env)
         finally:
             os.close(log)
 
-    def _command(self, package: Package, command: str | tuple[str, ...], log: int, seen: Seen) -> None:
-        argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
-        env = dict(self.wishes.env)
-        if self.wishes.run is not None:
-            argv = self.wishes.run(package, argv, env, seen)
+    def _given(self, package: Package) -> set[str]:
+        """Return the files that a package may use of its dependencies: those that its key speaks of."""
+        found: set[str] = set()
+        for other in self.tree.packages:
+            if other.name in package.dependencies:
+                found.update(self._find_outputs(other).paths)
+                if not other.outputs:
+                    found.update(self._find_sources(other).paths, self._given(other))
+        return found
+
+    def _run_strictly(self, package: Package, readable: Collection[str], log: int) -> None:
+        from bnet.build.sandbox import box, strict
+
+        place = self.state / "strict" / f"{os.getpid()}-{package.name.replace('/', '%')}"
+        opened = strict.open_box(place, self.root, package, readable)
+        env = box.environment(self.wishes.env, (*self.tree.env, *package.env))
+        failed = None
+        try:
+            try:
+                self._commands(package, log, opened.command, env)
+            except Failed as error:
+                failed = error
+            beyond = opened.undeclared()
+            os.write(log, strict.listing(beyond).encode())
+            if words := strict.complaint(beyond):
+                raise Failed(words, "failure", failed.code if failed else None)
+            if failed is not None:
+                raise failed
+            opened.land()
+        finally:
+            opened.remove()
+
+    def _commands(
+        self,
+        package: Package,
+        log: int,
+        wrapped: Callable[[list[str]], list[str]],
+        env: Mapping[str, str],
+    ) -> None:
+        for command in (package.hooks.pre_build, package.build_cmd, package.hooks.post_build):
+            if command is not None:
+                argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+                self._command(package, wrapped(argv), log, env)
+
+    def _command(self, package: Package, argv: list[str], log: int, env: Mapping[str, str]) -> None:
         timeout = None if package.timeout is None else float(package.timeout)
         try:
-            child = Child(argv, env=env, cwd=os.path.join(self.root, package.path), log=log)
+            child = Child(argv, env=dict(env), cwd=os.path.join(self.root, package.path), log=log)
         except OSError as error:
             if not os.path.isdir(package.path):
                 raise Failed(f"its directory {package.path} is not there", "error") from None

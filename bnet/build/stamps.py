@@ -12,6 +12,7 @@ import xxhash
 ABSENT = b"\0" * 40
 SIZE = 40
 TICK = 20_000_000  # ns; kernels stamp files with the time of their last timer tick, at most 10 ms apart
+OLD = TICK + 10_000_000  # ns after which a file that was written is not young, wherever in a tick that was
 FAR = 60_000_000_000  # ns; a time of modification so far ahead was set by somebody, such as a program that unpacks
 SECOND = 2_000_000_000  # ns; FAT counts every other second, HFS+ and old ext3 whole ones
 

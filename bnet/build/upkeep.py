@@ -29,6 +29,7 @@ MOST = 10 * 10**9  # bytes
 LONGEST = 30 * 86400.0  # seconds that an entry stays unused
 PAUSE = 86400.0  # seconds between two looks that nobody asked for
 MARK = "collected"
+ROOT = "root"  # in a tree's directory: where the tree is
 
 
 class Found(NamedTuple):
@@ -202,15 +203,25 @@ def _sweep(path: Path, kept: set[bytes], now: float) -> list[int]:
 
 
 def _clear_away(path: Path, longest: float, now: float) -> None:
-    """Remove what builds left that were killed, and what is known of trees where nothing was built for long."""
+    """Remove what killed builds left, and what is known of trees that are gone, or were not built in for long."""
     for found in [each for each in _scan(path / "tmp") if each.used < now - YOUNG]:
         found.path.unlink(missing_ok=True)
     for tree in _directories(path / "trees"):
+        if _is_gone(tree, now):
+            shutil.rmtree(tree, ignore_errors=True)
         record = tree / "record"
         with contextlib.suppress(OSError):
             if record.stat().st_mtime < now - longest:
                 for each in (record, tree / "instant", *(found.path for found in _scan(tree / "logs"))):
                     each.unlink(missing_ok=True)
+
+
+def _is_gone(tree: Path, now: float) -> bool:
+    """Tell whether the tree that a directory is of has been removed, and not a moment ago."""
+    with contextlib.suppress(OSError):
+        root = tree / ROOT
+        return root.stat().st_mtime < now - YOUNG and not os.path.lexists(root.read_bytes())
+    return False
 
 
 def clear(path: Path) -> Removed:

@@ -46,6 +46,24 @@ class Wanted(NamedTuple):
 @click.option("--force", is_flag=True, help="Run the commands, whatever is up to date or cached.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and why, and do nothing.")
 @click.option(
+    "--affected",
+    metavar="REV",
+    help="Only what is touched since a revision of Git, uncommitted changes included, and what depends on that.",
+)
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Show each command only what its package declares, and name what else it reaches for (bubblewrap).",
+)
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Build twice in clean copies, and compare the outputs; exit code 1 if they differ.",
+)
+@click.option(
+    "--init", is_flag=True, help="Write bnet.yaml from the workspaces of npm, pnpm, yarn, uv or Python."
+)
+@click.option(
     "--log",
     type=click.Choice(["all", "new", "failed", "none"]),
     help="Whose logs are shown: of all packages, cached ones too; of those built now; of those that failed. "
@@ -65,6 +83,10 @@ def build(
     keep_going: bool,
     force: bool,
     dry_run: bool,
+    affected: str | None,
+    strict: bool,
+    verify: bool,
+    init: bool,
     log: LogWish | None,
     as_json: bool,
     **files: Path | None,
@@ -78,18 +100,29 @@ def build(
     from bnet.wiring.workshop import Workshop
 
     shop = Workshop(Path.cwd(), os.environ, note)
+    if init:
+        note(f"{shop.init()} written, {len(shop.graph.order())} packages; read it, and run `bnet build`")
+        return
+    if verify:
+        _verify(shop, _chosen(shop, words, affected), jobs or default_jobs(), log, as_json)
+        return
+    if shop.declared and not as_json:
+        note(
+            f"bnet: there is no bnet.yaml: the manifests in {shop.root} say what to build (`bnet build --init`)"
+        )
     wanted = _ready(files)
-    with shop.lock(note), _interrupts():
-        names = shop.graph.select(list(words), here=shop.here) if words else shop.graph.order()
+    with shop.lock(note), _interrupts("what was built by then is not built again"):
+        names = _chosen(shop, words, affected)
         os.chdir(shop.root)
         quiet = dry_run or (as_json and log is None)
-        with _display(shop, names, log, quiet=quiet) as show:
+        with _display(shop, len(shop.graph.closure(names)), log, quiet=quiet) as show:
             made = shop.build(
                 names,
                 jobs=jobs or default_jobs(),
                 keep_going=keep_going,
                 force=force,
                 dry_run=dry_run,
+                strict=strict,
                 told=show.told,
             )
             report = made.run(names)
@@ -100,19 +133,48 @@ def build(
     _tell(report, sums, dry_run, as_json)
 
 
-def _display(shop: "Workshop", names: list[str], log: LogWish | None, *, quiet: bool) -> Plain | Live:
+def _chosen(shop: "Workshop", words: tuple[str, ...], revision: str | None) -> list[str]:
+    """Return the packages that are meant: all of them, those of these names, and of these those that are affected."""
+    names = shop.graph.select(list(words), here=shop.here) if words else shop.graph.order()
+    if revision is None:
+        return names
+    affected = set(shop.affected(revision))
+    return [name for name in names if name in affected]
+
+
+def _verify(shop: "Workshop", names: list[str], jobs: int, log: LogWish | None, as_json: bool) -> None:
+    from bnet.wiring.verify import verify
+
+    twice = 2 * len(shop.graph.closure(names))
+    quiet = as_json and log is None
+    with _interrupts("the tree is as it was"), _display(shop, twice, log, quiet=quiet) as show:
+        verdicts = verify(shop, names, jobs=jobs, told=show.told)
+    differ = [each for each in verdicts if each.differs]
+    if as_json:
+        out_json([each._asdict() for each in verdicts])
+    else:
+        for each in differ:
+            out(f"{each.name}: the two builds differ")
+            for line_ in each.differs:
+                out(f"  {line_}")
+    if differ:
+        raise AnswerNo(f"not the same twice: {', '.join(each.name for each in differ)}")
+    note(f"{len(verdicts)} package{'' if len(verdicts) == 1 else 's'} built twice, the same both times")
+
+
+def _display(shop: "Workshop", count: int, log: LogWish | None, *, quiet: bool) -> Plain | Live:
     """Return what shows the build, as the place that it is shown in allows."""
     if quiet:
         return Silent()
     if can_show(os.environ, sys.stderr):
-        return Live(Story(log or "failed", shop.log, brief=True), len(shop.graph.closure(names)))
+        return Live(Story(log or "failed", shop.log, brief=True), count)
     grouped = os.environ.get("GITHUB_ACTIONS") == "true"
     return Plain(Story(log or "new", shop.log, grouped=grouped))
 
 
 @contextmanager
-def _interrupts() -> Iterator[None]:
-    """Let an end that is asked for politely be an interrupt, which leaves no command running."""
+def _interrupts(left: str) -> Iterator[None]:
+    """Let an end that is asked for politely be an interrupt, which leaves no command running; say what it leaves."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -121,7 +183,7 @@ def _interrupts() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        note("bnet: interrupted; what was built by then is not built again")
+        note(f"bnet: interrupted; {left}")
         raise
     finally:
         for number, handler in before.items():

@@ -13,7 +13,7 @@ from bnet.host.home import Home, default_path
 if TYPE_CHECKING:
     from bnet.app.ledger import Ledger
     from bnet.app.lookup import Lookup
-    from bnet.wiring import Machine
+    from bnet.wiring.machine import Machine
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,7 +28,7 @@ class App:
     @cached_property
     def machine(self) -> "Machine":
         """This machine, with its adapters."""
-        from bnet.wiring import Machine
+        from bnet.wiring.machine import Machine
 
         return Machine(Home(default_path(os.environ)), dict(os.environ), self.who)
 

@@ -63,9 +63,18 @@ class Guarded:
         except StoreFailed as error:
             self._give_up(str(error))
             return False
+        # A room of its own: a download that comes too late changes nothing at `path`, and removes what it made.
+        left = threading.Event()
+
+        def fetched() -> bool:
+            try:
+                return self._store.fetch(name, room / "blob")
+            finally:
+                if left.is_set():
+                    shutil.rmtree(room, ignore_errors=True)
+
         try:
-            # A room of its own: a download that comes too late finds it gone, and nothing at `path` changes.
-            if not self._ask(lambda: self._store.fetch(name, room / "blob"), otherwise=False):
+            if not self._ask(fetched, otherwise=False):
                 return False
             with failures("", f"be read into {path.parent}"):
                 move(room / "blob", path)
@@ -74,6 +83,7 @@ class Guarded:
             self._give_up(str(error))
             return False
         finally:
+            left.set()
             shutil.rmtree(room, ignore_errors=True)
 
     def send(self, name: str, path: Path) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
+from msgspec.msgpack import encode
 from xxhash import xxh3_128_digest
 
 from bnet.build import record, upkeep
@@ -20,11 +22,15 @@ from bnet.build.stamps import file_system_time
 from bnet.codec.sizes import parse_size, size_text
 from bnet.codec.tree import read_tree
 from bnet.errors import BnetError
+from bnet.files import write_atomic
 from bnet.host.clock import SystemClock
 from bnet.host.home import Home, default_path
 from bnet.host.lock import HostLock
 from bnet.model.tree import Tree
 from bnet.process import run
+
+if TYPE_CHECKING:
+    from bnet.wiring.manifests import Declared
 
 LOCK_PATIENCE = 3600.0  # seconds that a build waits for another one of the same tree
 
@@ -34,6 +40,12 @@ def cache_path(env: Mapping[str, str]) -> Path:
     if env.get("BNET_CACHE"):
         return Path(os.path.abspath(env["BNET_CACHE"]))
     return Home(default_path(env)).cache
+
+
+def _declared_above(directory: str) -> "Declared | None":
+    from bnet.wiring.manifests import declared_above
+
+    return declared_above(directory)
 
 
 class Workshop:
@@ -51,14 +63,16 @@ class Workshop:
 
         Raises:
             BnetError: there is no configuration from there upwards.
+            Invalid: there is none, and the manifests of other tools cannot be read in its place.
         """
         root = root_above(str(directory))
-        if not root:
+        self.declared = None if root else _declared_above(str(directory))
+        if not root and self.declared is None:
             raise BnetError(
-                f"there is no {CONFIG} here or above {directory}",
-                hint="`bnet build --init` writes one from package.json or pyproject.toml workspaces",
+                f"there is no {CONFIG} in {directory} or above it, and no workspace of npm, pnpm, yarn, uv or Python",
+                hint=f"write {CONFIG}: docs/build-configuration.md shows how",
             )
-        self.root = root
+        self.root = self.declared.root if self.declared else root
         self.env = env
         self.said = said
         self.here = os.path.relpath(os.path.realpath(directory), root)
@@ -70,13 +84,30 @@ class Workshop:
     def known(self) -> record.Record:
         """What the last build found; with the configuration as it is now."""
         found = record.load(self.state / "record")
-        text = Path(self.root, CONFIG).read_bytes()
+        declared = self.declared and self.declared.tree
+        text = encode(declared) if declared else Path(self.root, CONFIG).read_bytes()
         digest = xxh3_128_digest(text)
         if found.tree is None or found.config != digest:
-            found.tree = read_tree(text, CONFIG)
+            found.tree = declared or read_tree(text, CONFIG)
             check_outputs(found.tree)
             found.config = digest
         return found
+
+    def init(self) -> Path:
+        """Write the configuration down that was found in manifests, and the schema that editors check it with.
+
+        Raises:
+            BnetError: there is one already.
+        """
+        if self.declared is None:
+            raise BnetError(f"{os.path.join(self.root, CONFIG)} is there already")
+        from bnet.codec import schemas
+        from bnet.codec.workspaces.write import SCHEMA, write_tree
+
+        path = Path(self.root, CONFIG)
+        write_atomic(path.with_name(SCHEMA), (schemas.HERE / "tree.json").read_bytes(), durable=False)
+        write_atomic(path, write_tree(self.declared.tree), durable=False)
+        return path
 
     @property
     def tree(self) -> Tree:
@@ -143,6 +174,7 @@ class Workshop:
         """
         try:
             self.state.mkdir(parents=True, exist_ok=True)
+            (self.state / upkeep.ROOT).write_bytes(os.fsencode(self.root))
             file_system_time(str(self.state))
         except OSError as error:
             self._forgetful = TemporaryDirectory(prefix="bnet-")
@@ -180,6 +212,7 @@ class Workshop:
         force: bool,
         dry_run: bool,
         told: Callable[[Event], None],
+        strict: bool = False,
         touched: set[str] | None = None,
         share: bool = True,
     ) -> Build:
@@ -190,10 +223,19 @@ class Workshop:
             jobs: so many at once.
             keep_going, force, dry_run: as of the command line.
             told: of each event.
+            strict: run commands so that they see only what was declared.
             touched: packages to look at, where it is known that nothing of the others changed.
             share: whether the shared store takes part.
+
+        Raises:
+            BnetError: commands cannot be run strictly here.
         """
-        wishes = Wishes(force=force, dry_run=dry_run, env=self.env, run=None)
+        if strict:
+            from bnet.build.sandbox.box import available
+
+            if why := available():
+                raise BnetError(why)
+        wishes = Wishes(force=force, dry_run=dry_run, env=self.env, strict=strict)
         cache = self.cache if share else Cache(self.cache_path)
         shop = Shop(self.root, self.tree, cache, self.state, wishes, self.clock.now)
         shop.touched = touched

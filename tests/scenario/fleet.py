@@ -24,7 +24,7 @@ from bnet.model.job import Job
 from bnet.rules.admit import admit
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
-from bnet.wiring import Machine
+from bnet.wiring.machine import Machine
 
 T = TypeVar("T")
 

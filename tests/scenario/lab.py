@@ -25,7 +25,7 @@ from bnet.rules import servers
 from bnet.rules.admit import admit
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
-from bnet.wiring import Machine
+from bnet.wiring.machine import Machine
 
 TOP = Path(__file__).resolve().parents[2]
 # The command line as `python -m bnet` runs it, after something was changed in it.

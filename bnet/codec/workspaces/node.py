@@ -108,17 +108,19 @@ def _members(files: Files, declared: Manifest, field: str, patterns: Sequence[st
 def _member(at: str, found: _Found, names: Mapping[str, str], manager: str, files: Files) -> Member:
     manifest, read = found[at]
     builds = bool((read.scripts or {}).get("build"))
-    package = Package(
-        name=_name(at, read),
-        path=at,
-        build_cmd=f"{manager} run build" if builds else None,
-        outputs=guess(read, at, files) if builds else (),
-    )
     needs: dict[str, str] = {}
     for field, name, version in read.needs():
         target = _target(name, version, at, names, found)
         if target is not None and target != at:
             needs.setdefault(found[target][0].file, f"{field}.{name}")
+    package = Package(
+        name=_name(at, read),
+        path=at,
+        build_cmd=f"{manager} run build" if builds else None,
+        # What its dependencies export is said in their manifests, which are none of their outputs.
+        sources=("**", *(f"/{file}" for file in sorted(needs))),
+        outputs=guess(read, at, files) if builds else (),
+    )
     return Member(package, manifest, needs)
 
 

@@ -59,7 +59,7 @@ def _package(package: Package) -> dict[str, Any]:
             ("hooks", _hooks(package.hooks)),
             ("timeout", _span(package.timeout)),
             ("incremental", package.incremental or None),
-            ("cache", None),
+            ("cache", None if package.cache else False),
         )
         if value is not None and (value != [] or name == "sources")
     }

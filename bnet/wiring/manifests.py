@@ -1,0 +1,63 @@
+"""A tree without a `bnet.yaml`: what the manifests of npm, pnpm and Python declare, read where they stand."""
+
+import os
+from contextlib import chdir
+from pathlib import Path
+from typing import NamedTuple
+
+from bnet.build.files import Lister
+from bnet.build.globs import Patterns
+from bnet.codec.workspaces import discover
+from bnet.model.tree import Tree
+
+
+class Declared(NamedTuple):
+    """A tree that other tools declare, and its root, real names only."""
+
+    root: str
+    tree: Tree
+
+
+def declared_above(directory: str) -> Declared | None:
+    """Return the tree that a directory belongs to, as the manifests there and above declare it.
+
+    Looked for up to the top of the work tree of Git; of several, the outermost counts, as a workspace is declared
+    above its members. Outside of Git nothing is looked for above the directory.
+
+    Raises:
+        Invalid: a manifest cannot be read, or what they declare together is no tree.
+    """
+    for root in reversed(_upwards(os.path.realpath(directory))):
+        with chdir(root):
+            tree = discover(_Here(root))
+        if tree is not None and tree.packages:
+            return Declared(root, tree)
+    return None
+
+
+def _upwards(directory: str) -> list[str]:
+    """Return the directories from here to the top of the work tree."""
+    found = [directory]
+    while not os.path.lexists(os.path.join(found[-1], ".git")):
+        above = os.path.dirname(found[-1])
+        if above == found[-1]:
+            return [directory]
+        found.append(above)
+    return found
+
+
+class _Here:
+    """The files of the directory that one stands in."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's content; None for one that is elsewhere, whatever link leads there."""
+        real = os.path.realpath(path)
+        inside = real.startswith(os.path.join(self._root, ""))
+        return Path(real).read_bytes() if inside and os.path.isfile(real) else None
+
+    def glob(self, pattern: str) -> list[str]:
+        """Return the files that a pattern means."""
+        return Lister([]).find(Patterns([pattern], ".")).paths
