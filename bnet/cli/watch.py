@@ -28,7 +28,7 @@ def watch(words: tuple[str, ...], jobs: int | None) -> None:
     from bnet.build.engine import default_jobs
     from bnet.build.totals import totals
     from bnet.build.watch import Index, Watcher
-    from bnet.host.events.inotify import Watch as watch_tree
+    from bnet.host.events import watch_tree
     from bnet.wiring.workshop import Workshop
 
     first = Workshop(Path.cwd(), os.environ, note)

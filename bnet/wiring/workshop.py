@@ -75,10 +75,10 @@ class Workshop:
         self.root = self.declared.root if self.declared else root
         self.env = env
         self.said = said
-        self.here = os.path.relpath(os.path.realpath(directory), root)
+        self.here = os.path.relpath(os.path.realpath(directory), self.root)
         self.clock = SystemClock()
         self.cache_path = cache_path(env)
-        self.state = state_of(self.cache_path, root)
+        self.state = state_of(self.cache_path, self.root)
 
     @cached_property
     def known(self) -> record.Record:

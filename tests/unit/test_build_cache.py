@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -369,6 +370,26 @@ def test_what_is_known_of_a_tree_that_is_gone_goes(shelf: Shelf) -> None:
     os.utime(tree / "record", (NOW - 40 * DAY, NOW - 40 * DAY))
     shelf.collect(longest=30 * DAY)
     assert [path.name for path in tree.rglob("*") if path.is_file()] == ["lock"], "a build may hold it"
+
+
+def test_nothing_is_kept_of_a_tree_that_was_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    benches = [Bench(tmp_path / name, monkeypatch) for name in ("stays", "goes")]
+    cache = benches[0].cache
+    for bench in benches:
+        bench.cache, bench.env["BNET_CACHE"] = cache, str(cache)
+        os.chdir(bench.root)
+        bench.declare(bench.package())
+        bench.build()
+    shutil.rmtree(benches[1].root)
+    now = time.time()
+    assert len(list((cache / "trees").iterdir())) == 2
+    upkeep.collect(cache, most=10**9, longest=DAY, now=now)
+    assert len(list((cache / "trees").iterdir())) == 2, "it may only be away for a moment"
+    upkeep.collect(cache, most=10**9, longest=DAY, now=now + upkeep.YOUNG + 60)
+    os.chdir(benches[0].root)
+    assert benches[0].is_instant() and benches[0].state().joinpath(upkeep.ROOT).read_text() == str(
+        benches[0].root
+    )
 
 
 def test_verify_removes_and_names_what_is_wrong_and_nothing_else(shelf: Shelf) -> None:

@@ -479,6 +479,26 @@ def test_packages_inside_others_and_at_the_top_keep_to_themselves(bench: Bench) 
     assert bench.ran() == ["top"]
 
 
+def test_a_pattern_that_says_the_way_leads_into_other_packages(bench: Bench) -> None:
+    bench.write("src/one", "1")
+    bench.write("in/manifest", "1")
+    bench.write("in/src/manifest", "1")
+    bench.declare(
+        {"name": "top", "sources": ["**", "*/manifest"]},
+        bench.package("in"),
+        bench.package("aside"),
+        sources=["*/manifest"],
+    )
+    bench.build()
+    bench.ran()
+    bench.write("in/manifest", "2")
+    bench.build()
+    assert sorted(bench.ran()) == ["aside", "in", "top"]
+    bench.write("in/src/manifest", "2")
+    bench.build()
+    assert bench.ran() == ["in"]
+
+
 def test_ten_thousand_files_in_one_directory(bench: Bench) -> None:
     bench.declare(bench.package(build_cmd="mkdir -p dist; ls src | wc -l > dist/out"))
     for number in range(10_000):

@@ -13,7 +13,11 @@ from bnet.cli import reference
 from bnet.cli.main import cli
 
 TOP = Path(__file__).parents[2]
-PAGES = sorted([*TOP.glob("*.md"), *TOP.glob("docs/**/*.md"), *TOP.glob("examples/**/*.md")])
+PAGES = sorted(
+    page
+    for page in (*TOP.glob("*.md"), *TOP.glob("docs/**/*.md"), *TOP.glob("examples/**/*.md"))
+    if "node_modules" not in page.parts
+)
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -79,7 +83,7 @@ def shown_commands() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("page", "line"), shown_commands())
 def test_commands_that_are_shown_can_be_parsed(page: str, line: str) -> None:
-    words = shlex.split(line)
+    words = shlex.split(line, comments=True)
     while words and re.match(r"[A-Z_]+=", words[0]):
         del words[0]
     if not words or words[0] != "bnet":

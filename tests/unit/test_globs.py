@@ -203,3 +203,31 @@ def test_what_is_meant_lies_in_one_of_the_places_to_look(globs: list[str], path:
     patterns = Patterns(globs, directory)
     if patterns.match(path):
         assert any(base in ("", path) or path.startswith(f"{base}/") for base in patterns.bases)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "meant"),
+    [
+        (["**"], None),
+        (["packages/**"], None),
+        (["**/package.json"], None),
+        (["packages/*"], None),
+        (["packages/*/package.json"], ["packages/a/package.json"]),
+        (["packages/{a,b}/src/**"], ["packages/a/src/x"]),
+        (["packages/[a-c]/**", "!**/x"], ["packages/a/package.json"]),
+        (["other/*/package.json"], None),
+        (["packages/**", "packages/a/package.json"], ["packages/a/package.json"]),
+    ],
+)
+def test_what_a_pattern_means_inside_of_another_package(patterns: list[str], meant: list[str] | None) -> None:
+    inside = Patterns(patterns, ".").into("packages/a")
+    found = inside and [
+        path for path in ("packages/a/package.json", "packages/a/src/x") if inside.match(path)
+    ]
+    assert found == meant
+
+
+def test_the_way_into_another_package_begins_where_the_patterns_do() -> None:
+    assert Patterns(["in/*.c"], "top").into("top/in") is not None
+    assert Patterns(["in/*.c"], "to").into("top/in") is None
+    assert Patterns(["/top/in/*.c"], "elsewhere").into("top/in") is not None

@@ -316,7 +316,7 @@ def test_a_build_in_a_terminal_ends_with_what_failed_and_why(tmp_path: Path) -> 
     session.read_until("of 3,")
     session.read_until("bnet: not built")
     left = session.end()
-    assert left[:2] == ["bad: failure 30" + left[0][15:], "  no such thing"], left
+    assert left[0].startswith("bad: failure ") and left[1] == "  no such thing", left
     said = "\n".join(left)
     assert "its command ended with exit code 7" in left[0]
     assert "not built because of it: later" in said and left[-1] == "bnet: not built: bad"
@@ -331,7 +331,9 @@ def test_an_interrupt_ends_the_commands_and_clears_the_screen(tmp_path: Path, nu
     session.process.send_signal(number)
     assert session.end() == ["bnet: interrupted; what was built by then is not built again"]
     assert session.process.returncode == 130
-    assert not [each for each in Path("/proc").glob("[0-9]*/environ") if _names(each, f"tag-{tmp_path.name}")]
+    until = time.monotonic() + 10  # what is killed goes in its own time
+    while [each for each in Path("/proc").glob("[0-9]*/environ") if _names(each, f"tag-{tmp_path.name}")]:
+        assert time.monotonic() < until, "a command was left running"
 
 
 def _names(environ: Path, tag: str) -> bool:

@@ -96,6 +96,7 @@ def test_a_workspace_of_npm() -> None:
                 path="apps/web",
                 build_cmd=build,
                 dependencies=("@acme/ui", "icons"),
+                sources=("**", "/packages/icons/package.json", "/packages/ui/package.json"),
                 outputs=("dist/**",),
             ),
             Package(name="@acme/core", path="packages/core", build_cmd=build, outputs=("dist/**",)),
@@ -105,6 +106,7 @@ def test_a_workspace_of_npm() -> None:
                 path="packages/ui",
                 build_cmd=build,
                 dependencies=("@acme/core",),
+                sources=("**", "/packages/core/package.json"),
                 outputs=("dist/**",),
             ),
         ),
@@ -396,7 +398,7 @@ def test_a_tree_of_both_kinds() -> None:
         "py/icons": ["core"],
     }
     assert tree.sources == ()
-    assert tree.packages[0].sources == ("**", "/package-lock.json", "/tsconfig.base.json")
+    assert tree.packages[1].sources == ("**", "/package-lock.json", "/tsconfig.base.json")
     assert tree.packages[-1].sources == ("**", "/poetry.lock")
 
 
@@ -508,6 +510,7 @@ packages:
     path: apps/web
     build_cmd: npm run build
     dependencies: ['@acme/ui', icons]
+    sources: ['**', /packages/icons/package.json, /packages/ui/package.json]
     outputs: [dist/**]
 
   - name: '@acme/core'
@@ -522,6 +525,7 @@ packages:
     path: packages/ui
     build_cmd: npm run build
     dependencies: ['@acme/core']
+    sources: ['**', /packages/core/package.json]
     outputs: [dist/**]
 """
 

@@ -1,0 +1,252 @@
+"""`bnet build` with its wishes, as a program in a tree: what it says, what it leaves, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bnet.build.sandbox.box import available
+from bnet.process import Completed, run
+
+CAT = "mkdir -p out && cat src/* > out/all"
+MANIFEST = {"scripts": {"build": "mkdir -p dist && cat index.js > dist/index.js"}}
+
+
+class Tree:
+    """A tree, and bnet in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "tree"
+        self.root.mkdir()
+        self.env = os.environ | {"BNET_HOME": str(root / "home"), "NO_COLOR": "1"}
+        self.env |= {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org"}
+        self.env |= {"GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.org"}
+
+    def bnet(self, *words: str, cwd: str = ".") -> Completed:
+        command = [sys.executable, "-m", "bnet", *words]
+        return run(command, env=self.env, cwd=self.root / cwd, timeout=100)
+
+    def write(self, path: str, text: str) -> None:
+        place = self.root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+
+    def declare(self, **packages: str) -> None:
+        """Write a tree of packages, each with its command; `name__needs` depends on `needs`."""
+        told = []
+        for title, command in packages.items():
+            name, *needs = title.split("__")
+            self.write(f"{name}/src/a", name)
+            told.append(
+                {
+                    "name": name,
+                    "path": name,
+                    "build_cmd": command,
+                    "dependencies": needs,
+                    "sources": ["src/**"],
+                    "outputs": ["out/**"],
+                }
+            )
+        self.write("bnet.yaml", json.dumps({"packages": told}))
+
+    def git(self, *words: str) -> None:
+        subprocess.run(["git", *words], cwd=self.root, env=self.env, check=True, capture_output=True)
+
+    def files(self) -> dict[str, str]:
+        found = (path for path in self.root.rglob("*") if path.is_file() and ".git" not in path.parts)
+        return {path.relative_to(self.root).as_posix(): path.read_text() for path in found}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path)
+
+
+def names(done: Completed) -> list[str]:
+    return [each["name"] for each in json.loads(done.out)["packages"]]
+
+
+class TestAffected:
+    @pytest.fixture(autouse=True)
+    def committed(self, tree: Tree) -> None:
+        tree.declare(base=CAT, middle__base=CAT, top__middle=CAT, aside=CAT)
+        tree.write(".gitignore", "out/\n")
+        tree.git("init", "-q", "-b", "main")
+        tree.git("add", "-A")
+        tree.git("commit", "-qm", "one")
+
+    def test_what_was_committed_since_with_its_dependents(self, tree: Tree) -> None:
+        tree.git("checkout", "-qb", "work")
+        tree.write("middle/src/a", "changed")
+        tree.git("commit", "-qam", "two")
+        assert names(tree.bnet("build", "--affected", "main", "--dry-run", "--json")) == [
+            "base",
+            "middle",
+            "top",
+        ]
+        done = tree.bnet("build", "--affected", "main", "aside")
+        assert (done.code, done.complaint[:24]) == (0, "0 packages up to date in")
+
+    def test_what_is_not_committed_and_what_is_new(self, tree: Tree) -> None:
+        tree.write("aside/src/new", "new")
+        assert names(tree.bnet("build", "--affected", "HEAD", "--dry-run", "--json")) == ["aside"]
+
+    def test_what_happened_on_the_other_side_is_nobody_s_change_here(self, tree: Tree) -> None:
+        tree.git("checkout", "-qb", "work")
+        tree.git("checkout", "-q", "main")
+        tree.write("base/src/a", "theirs")
+        tree.git("commit", "-qam", "theirs")
+        tree.git("checkout", "-q", "work")
+        tree.write("aside/src/a", "ours")
+        assert names(tree.bnet("build", "--affected", "main", "--dry-run", "--json")) == ["aside"]
+
+    @pytest.mark.parametrize("revision", ["nowhere", "--all"])
+    def test_a_revision_that_is_none(self, tree: Tree, revision: str) -> None:
+        done = tree.bnet("build", f"--affected={revision}")
+        assert done.code == 2 and revision in done.complaint
+
+    def test_outside_of_git(self, tree: Tree) -> None:
+        shutil.rmtree(tree.root / ".git")
+        done = tree.bnet("build", "--affected", "main")
+        assert done.code == 2 and "not a git repository" in done.complaint
+        assert tree.bnet("build").code == 0
+
+
+@pytest.mark.skipif(available() is not None, reason=str(available()))
+class TestStrict:
+    def test_what_was_declared_is_enough(self, tree: Tree) -> None:
+        tree.declare(base=CAT, top__base=f"{CAT} && cat ../base/out/all >> out/all")
+        done = tree.bnet("build", "--strict")
+        assert done.code == 0, done.complaint
+        assert (tree.root / "top/out/all").read_text() == "topbase"
+
+    def test_a_file_that_was_not_declared_is_named_and_nothing_is_left_of_the_build(self, tree: Tree) -> None:
+        tree.declare(base=CAT, top=f"{CAT} && cat ../base/src/a >> out/all")
+        done = tree.bnet("build", "--strict", "top")
+        assert done.code == 1
+        assert (
+            "it reads base/src/a, which is neither a source of it nor a dependency's output"
+            in done.err.decode()
+        )
+        assert not (tree.root / "top/out").exists()
+        assert tree.bnet("build", "top").code == 0, "without --strict, that is nobody's business"
+
+    def test_what_it_depends_on_by_another_alone_is_not_declared(self, tree: Tree) -> None:
+        tree.declare(base=CAT, middle__base=CAT, top__middle=f"{CAT} && cat ../base/out/all >> out/all")
+        done = tree.bnet("build", "--strict")
+        assert (
+            done.code == 1
+            and "top: failure" in done.err.decode()
+            and "reads base/out/all" in done.err.decode()
+        )
+
+    def test_what_is_written_elsewhere_is_named(self, tree: Tree) -> None:
+        tree.declare(base=f"{CAT} && echo x > src/made && echo y > ../base.log")
+        before = tree.files()
+        done = tree.bnet("build", "--strict")
+        assert done.code == 1 and "it writes base.log, base/src/made, which is no output" in done.err.decode()
+        assert tree.files() == before
+
+    def test_what_is_installed_is_there(self, tree: Tree) -> None:
+        tree.declare(base=f"{CAT} && cat node_modules/x ../node_modules/y >> out/all")
+        tree.write("base/node_modules/x", "x")
+        tree.write("node_modules/y", "y")
+        assert tree.bnet("build", "--strict").code == 0
+        assert (tree.root / "base/out/all").read_text() == "basexy"
+
+    def test_the_last_outputs_of_one_that_makes_use_of_them(self, tree: Tree) -> None:
+        tree.declare(base="mkdir -p out && cat src/a >> out/all")
+        told = json.loads((tree.root / "bnet.yaml").read_text())
+        told["packages"][0]["incremental"] = True
+        tree.write("bnet.yaml", json.dumps(told))
+        assert tree.bnet("build", "--strict").code == 0
+        tree.write("base/src/a", "2")
+        assert tree.bnet("build", "--strict").code == 0
+        assert (tree.root / "base/out/all").read_text() == "base2"
+
+
+class TestVerify:
+    def test_what_is_the_same_twice(self, tree: Tree) -> None:
+        tree.declare(base=CAT, top__base=CAT)
+        before = tree.files()
+        done = tree.bnet("build", "--verify")
+        assert done.code == 0 and done.complaint.endswith("\n2 packages built twice, the same both times")
+        assert tree.files() == before
+
+    def test_what_is_not(self, tree: Tree) -> None:
+        tree.declare(
+            base=CAT,
+            time=f"{CAT} && pwd >> out/all && date +%s%N > out/when",
+            bad="mkdir out; echo $$ > out/$$",
+        )
+        done = tree.bnet("build", "--verify", "time", "base")
+        assert done.code == 1 and done.complaint.endswith("not the same twice: time")
+        lines = done.out.decode().splitlines()
+        assert lines[0] == "time: the two builds differ" and len(lines) == 3
+        assert "time/out/all" in lines[1] and "time/out/when" in lines[2]
+        told = json.loads(tree.bnet("build", "--verify", "--json", "bad").out)
+        assert [each["name"] for each in told] == ["bad"] and "only one of the two" in told[0]["differs"][0]
+
+    def test_what_cannot_be_built_from_nothing(self, tree: Tree) -> None:
+        tree.declare(base="test -e out/all || { echo nothing there; exit 3; }")
+        tree.write("base/out/all", "by hand")
+        done = tree.bnet("build", "--verify")
+        assert done.code == 1 and "in a clean copy of the tree" in done.complaint
+        assert (tree.root / "base/out/all").read_text() == "by hand"
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="there is no npm")
+class TestManifests:
+    @pytest.fixture(autouse=True)
+    def workspace(self, tree: Tree) -> None:
+        tree.write("package.json", json.dumps({"private": True, "workspaces": ["packages/*"]}))
+        tree.write("packages/a/package.json", json.dumps({"name": "a", **MANIFEST}))
+        tree.write(
+            "packages/b/package.json", json.dumps({"name": "b", "dependencies": {"a": "*"}, **MANIFEST})
+        )
+        for name in ("a", "b"):
+            tree.write(f"packages/{name}/index.js", name)
+
+    def test_they_are_enough(self, tree: Tree) -> None:
+        tree.git("init", "-q")
+        done = tree.bnet("build", "--json", "./packages/b", "--dry-run", cwd="packages")
+        assert done.code == 2, "a path is from where one stands"
+        done = tree.bnet("build", "--json", cwd="packages/b")
+        assert done.code == 0 and names(done) == ["a", "b"]
+        assert {each["tier"] for each in json.loads(tree.bnet("build", "--json").out)["packages"]} <= {
+            "instant",
+            "fresh",
+        }
+        tree.write("packages/a/index.js", "changed")
+        told = json.loads(tree.bnet("build", "--json", cwd="packages/b").out)["packages"]
+        assert {each["name"]: each["tier"] for each in told} == {"a": "full", "b": "full"}
+        assert not (tree.root / "bnet.yaml").exists()
+
+    def test_written_down_they_say_the_same(self, tree: Tree) -> None:
+        assert tree.bnet("build").code == 0
+        done = tree.bnet("build", "--init")
+        assert done.code == 0 and "2 packages" in done.complaint
+        assert "# yaml-language-server: $schema=bnet.schema.json" in (tree.root / "bnet.yaml").read_text()
+        assert json.loads((tree.root / "bnet.schema.json").read_text())["title"]
+        told = json.loads(tree.bnet("build", "--json").out)["packages"]
+        assert {each["tier"] for each in told} <= {"instant", "fresh"}
+        again = tree.bnet("build", "--init")
+        assert again.code == 2 and "is there already" in again.complaint
+
+    def test_a_manifest_that_cannot_be_read(self, tree: Tree) -> None:
+        tree.write("packages/a/package.json", "{")
+        done = tree.bnet("build")
+        assert done.code == 2 and done.complaint.startswith(
+            "bnet: packages/a/package.json:1: is no valid JSON"
+        )
+
+
+def test_where_nothing_says_what_to_build(tree: Tree) -> None:
+    done = tree.bnet("build")
+    assert done.code == 2 and "there is no bnet.yaml in" in done.complaint
