@@ -121,15 +121,15 @@ class Watcher:
     def run(self, stopped: Callable[[], bool]) -> None:
         """Go on until told to stop, or until the tree is gone."""
         try:
-            self._rebuild()
-            while not stopped():
+            here = self._rebuild()
+            while here and not stopped():
                 ready = select.select([self._events.fileno(), self._server.fileno()], [], [], 0.5)[0]
                 if self._events.fileno() in ready and not self._gather():
                     return
                 if self._server.fileno() in ready:
                     self._answer()
                 if self._concerned() != set():
-                    self._rebuild()
+                    here = self._rebuild()
         finally:
             self._server.close()
             with contextlib.suppress(OSError):
@@ -160,7 +160,8 @@ class Watcher:
             return None
         return self._index.of(self._touched)
 
-    def _rebuild(self) -> None:
+    def _rebuild(self) -> bool:
+        """Build until nothing is left to do; False if the tree is gone."""
         self._clean = b""
         worked = True
         for _ in range(ROUNDS):
@@ -170,10 +171,12 @@ class Watcher:
                 break
             worked = self._build(concerned)
             self._index = Index(load(self._state / "record"), self._root)
-            self._take()  # what the build has done itself, most of all
+            if not self._take():  # what the build has done itself, most of all
+                return False
         else:
-            return
+            return True
         self._clean = instant.read_head(self._state)
+        return True
 
     # -- answering
 

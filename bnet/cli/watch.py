@@ -54,6 +54,10 @@ def watch(words: tuple[str, ...], jobs: int | None) -> None:
         except BnetError as error:
             note(f"bnet: {error}")
             return False
+        except OSError:
+            if os.path.isdir(first.root):
+                raise
+            return False  # it was removed under the build's feet
         worked = any(each.tier not in ("instant", "fresh") for each in report.outcomes)
         if worked or touched is None:
             tell(report, totals(report, shop.graph))
@@ -71,3 +75,5 @@ def watch(words: tuple[str, ...], jobs: int | None) -> None:
         Watcher(first.state, first.root, events, build).run(lambda: bool(stopped))
     finally:
         events.close()
+    if not os.path.isdir(first.root):
+        note(f"bnet: {first.root} is gone")
