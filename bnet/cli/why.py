@@ -67,15 +67,15 @@ def why(app: App, subject: str, inputs: bool, as_json: bool) -> None:
 
 
 def _workshop(subject: str) -> "Workshop":
-    from bnet.build.instant import CONFIG, root_above
-    from bnet.wiring.workshop import Workshop
+    from bnet.wiring.workshop import NoTree, Workshop
 
-    if not root_above(os.getcwd()):
+    try:
+        return Workshop(Path.cwd(), os.environ)
+    except NoTree as error:
         raise BnetError(
-            f"{subject!r} is no job's number, and there is no {CONFIG} here with packages",
+            f"{subject!r} is no job's number, and {error}",
             hint="bnet why NUMBER, as in `bnet why 12`; or in a source tree, bnet why PACKAGE",
-        )
-    return Workshop(Path.cwd(), os.environ)
+        ) from None
 
 
 def _one(shop: "Workshop", subject: str) -> str:

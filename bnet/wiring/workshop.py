@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 LOCK_PATIENCE = 3600.0  # seconds that a build waits for another one of the same tree
 
 
+class NoTree(BnetError):
+    """Nothing says what the packages are where one stands."""
+
+
 def cache_path(env: Mapping[str, str]) -> Path:
     """Return where this user's cache is: `BNET_CACHE`, or in BNET_HOME."""
     if env.get("BNET_CACHE"):
@@ -62,13 +66,13 @@ class Workshop:
             said: told, once, if the shared store is given up.
 
         Raises:
-            BnetError: there is no configuration from there upwards.
+            NoTree: there is no configuration from there upwards.
             Invalid: there is none, and the manifests of other tools cannot be read in its place.
         """
         root = root_above(str(directory))
         self.declared = None if root else _declared_above(str(directory))
         if not root and self.declared is None:
-            raise BnetError(
+            raise NoTree(
                 f"there is no {CONFIG} in {directory} or above it, and no workspace of npm, pnpm, yarn, uv or Python",
                 hint=f"write {CONFIG}: docs/build-configuration.md shows how",
             )
