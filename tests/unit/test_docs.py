@@ -51,6 +51,11 @@ def test_the_format_has_a_table_for_each_document() -> None:
     assert documents | {"KeyFile", "Rejection", "Heartbeat", "Job"} <= asked
 
 
+def test_the_build_configuration_has_a_table_for_each_part_of_it() -> None:
+    asked = re.findall(r"<!-- generated: (\w+) -->", (TOP / "docs/build-configuration.md").read_text())
+    assert {"Tree", "Package", "Hooks", "SharedStore"} == set(asked)
+
+
 def test_what_people_wrote_into_a_table_survives_the_filling() -> None:
     rows = "| field | a | b | what |\n| `cancel` | x | x | kept \\| whole |"
     page = f"<!-- generated: Wanted -->\n{rows}\n<!-- end -->\n"
