@@ -5,7 +5,7 @@ import errno
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -88,7 +88,7 @@ class Cache:
         remember(self.path, entry.package, key)
         return entry
 
-    def keep(self, key: bytes, entry: Entry, files: Iterable[tuple[Kept, str]], log: bytes) -> bool:
+    def keep(self, key: bytes, entry: Entry, files: Sequence[tuple[Kept, str]], log: bytes) -> bool:
         """Keep an entry with its files.
 
         Args:
@@ -109,6 +109,10 @@ class Cache:
             self._place(self.entry_path(key), encode_entry(entry))
             remember(self.path, entry.package, key)
         except OSError as error:
+            at = os.fsdecode(error.filename or self.path)
+            if at in {path for _, path in files}:  # something of the build's own that still runs removed it
+                self.trouble = f"what {entry.package} made is not kept: {at}: {error.strerror}"
+                return False
             self._refuses = error.errno != errno.EAGAIN
             self.trouble = f"nothing more is kept in {self.path}: {error.strerror}"
             return False
@@ -161,19 +165,18 @@ class Cache:
             for piece in self.read(kept.digest):
                 left -= len(piece)
                 if left < 0:
-                    raise Damaged("a file in the cache is larger than its entry says")
+                    self._drop(self._object(kept.digest), "an object is larger than its entry says")
+                    raise Damaged(self.trouble)
                 file.write(piece)
             if kept.mode:
                 os.fchmod(file.fileno(), kept.mode)
 
     def read(self, digest: bytes) -> Iterator[bytes]:
         """Yield an object's content; a wrong one is dropped, and the last step raises `Damaged`."""
-        plain = self.object_path(digest)
         hasher = blake3()
-        packed = plain.with_name(plain.name + ".z")
-        path = plain if plain.exists() else packed
+        path = self._object(digest)
         try:
-            for piece in pieces(path, path is packed):
+            for piece in pieces(path, path.suffix == ".z"):
                 hasher.update(piece)
                 yield piece
         except FileNotFoundError:
@@ -184,6 +187,10 @@ class Cache:
         if hasher.digest() != digest:
             self._drop(path, "an object is damaged")
             raise Damaged(self.trouble)
+
+    def _object(self, digest: bytes) -> Path:
+        plain = self.object_path(digest)
+        return plain if plain.exists() else plain.with_name(plain.name + ".z")
 
     def _has(self, digest: bytes) -> bool:
         plain = self.object_path(digest)
@@ -282,10 +289,13 @@ class Cache:
         return True
 
     def _share(self, store: Store, paths: list[Path]) -> None:
-        """Give files to the store, the entry last, so that nobody finds one whose files are not there yet."""
+        """Give files to the store, the entry last, so that nobody finds one whose files are not there yet.
+
+        Once something was found damaged, which may have come from there, what it has already is given again.
+        """
         with contextlib.suppress(StoreFailed, OSError):
             for path in paths:
-                if not store.has(self._name(path)):
+                if self._doubted or not store.has(self._name(path)):
                     store.send(self._name(path), path)
 
     def _name(self, path: Path) -> str:

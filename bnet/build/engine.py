@@ -38,11 +38,19 @@ class Event(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What became of a build: an outcome for each package that was asked for, in the order of the graph."""
+    """What became of a build.
+
+    Attributes:
+        outcomes: of each package that was asked for, in the order of the graph.
+        seconds: how long it all took.
+        trouble: what a person should know of the cache.
+        complaint: what failed that is none of the packages.
+    """
 
     outcomes: list[Outcome]
     seconds: float
     trouble: str
+    complaint: str = ""
 
     @property
     def failed(self) -> list[Outcome]:
@@ -109,11 +117,11 @@ class Build:
         self.known.tools = {**self.known.tools, **self._tools}
         try:
             self._run_all(order)
-            self._post_build()
+            complaint = self._post_build()
         finally:
             self._write_down()
         outcomes = [self._outcomes[name] for name in order if name in self._outcomes]
-        return Report(outcomes, monotonic() - begun, self.shop.cache.trouble)
+        return Report(outcomes, monotonic() - begun, self.shop.cache.trouble, complaint)
 
     def _wanted_tools(self, names: Iterable[str]) -> set[str]:
         return {tool for name in names for tool in self._packages[name].tools}
@@ -198,7 +206,7 @@ class Build:
                 result=error.result,
                 exit_code=error.code,
                 reason=error.message,
-                log=str(self.shop.log(package)),
+                log=str(error.log or self.shop.log(package)),
             )
         except BnetError as error:
             outcome = Outcome(name=package.name, result="error", reason=error.message)
@@ -206,7 +214,7 @@ class Build:
             where = f"{printable(os.fsdecode(error.filename))}: " if error.filename else ""
             outcome = Outcome(name=package.name, result="error", reason=f"{where}{error.strerror}")
         if outcome.result != "success":
-            self.known.made.pop(package.name, None)
+            self._unmake(package, "its last build failed")
         return msgspec.structs.replace(outcome, begun=begun, seconds=monotonic() - begun)
 
     def _try(self, package: Package, begun: float) -> Outcome:
@@ -234,7 +242,7 @@ class Build:
         if self.shop.wishes.force:
             return "it was asked for with --force"
         if made is None:
-            return "it was never built here"
+            return self.known.unmade.get(package.name, "it was never built here")
         found = keys.difference(made.inputs, seen.inputs, made.sources, seen.sources)
         if found is not None and found.what == keys.OUTPUT and not seen.inputs.dependencies[found.name]:
             return f"dependency {found.name} is to be built"
@@ -275,7 +283,7 @@ class Build:
         changed, seen = self.shop.changed_meanwhile(package, seen)
         if changed:
             # What came out is of neither the old sources nor the new ones: it stays, and nothing is recorded.
-            self.known.made.pop(package.name, None)
+            self._unmake(package, f"{printable(changed[0])} changed while it was built last")
             self._digests[package.name] = (
                 keys.digest_of(outputs) if package.outputs else blake3(seen.key + os.urandom(32)).digest()
             )
@@ -330,9 +338,15 @@ class Build:
         )
         if not self.shop.wishes.dry_run:
             self.known.made[package.name] = made
+            self.known.unmade.pop(package.name, None)
         self._made[package.name] = made
         self._digests[package.name] = produced
         return Outcome(name=package.name, tier=tier, reason=reason, key=seen.key.hex(), saved=seconds)
+
+    def _unmake(self, package: Package, why: str) -> None:
+        if not self.shop.wishes.dry_run:
+            self.known.made.pop(package.name, None)
+            self.known.unmade[package.name] = why
 
     # -- around it
 
@@ -349,11 +363,16 @@ class Build:
                     raise
             self._hooked = True
 
-    def _post_build(self) -> None:
+    def _post_build(self) -> str:
+        """Run the tree's last hook, if all went well; return what went wrong with it."""
         command = self.shop.tree.hooks.post_build
         all_well = all(each.result == "success" for each in self._outcomes.values())
         if command and self._hooked and all_well and not self.shop.wishes.dry_run:
-            self._hook("post_build", command)
+            try:
+                self._hook("post_build", command)
+            except Failed as error:
+                return f"{error}; its log is {error.log}"
+        return ""
 
     def _hook(self, name: str, command: str) -> None:
         self.shop.logs.mkdir(parents=True, exist_ok=True)
@@ -367,8 +386,9 @@ class Build:
             self.shop.children.discard(child)
         if code != 0:
             said = path.read_bytes().decode(errors="replace").strip().splitlines()[-1:]
+            told = "".join(f": {printable(line)}" for line in said)
             raise Failed(
-                f"the tree's {name} hook ended with exit code {code}: {' '.join(said)}", "failure", code
+                f"the tree's {name} hook ended with exit code {code}{told}", "failure", code, log=path
             )
 
     def _write_down(self) -> None:
@@ -381,9 +401,10 @@ class Build:
             for name in young:
                 with suppress(BnetError):
                     self._look_again(self._packages[name], self._made[name])
-        gone = self.known.made.keys() - self._packages.keys()
+        gone = (self.known.made.keys() | self.known.unmade.keys()) - self._packages.keys()
         for name in gone:
-            del self.known.made[name]
+            self.known.made.pop(name, None)
+            self.known.unmade.pop(name, None)
         with suppress(OSError):  # a full disk: the next build looks at everything again
             changed = any(each.tier != "instant" for each in self._outcomes.values())
             if changed or gone:

@@ -129,6 +129,8 @@ class Lister:
                 found.add(base)
             return
         rules = self._rules_above(base, places) if ignoring else ()
+        if rules and _ignored(f"{base}/", rules):
+            rules = ()  # a pattern, or a package, names it in letters
         # What lies in a directory that a pattern of outputs names is meant.
         anything = not ignoring and base not in ("", *self._packages)
         stack = [(base, rules, patterns)]

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
+from time import monotonic
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -64,11 +65,14 @@ class Failed(BnetError):
 
     exit_code = 1
 
-    def __init__(self, message: str, result: Result, exit_code: int | None = None) -> None:
-        """Keep how it ended."""
+    def __init__(
+        self, message: str, result: Result, exit_code: int | None = None, *, log: Path | None = None
+    ) -> None:
+        """Keep how it ended, and where that is logged, if not where the package's own log is."""
         super().__init__(message)
         self.result: Result = result
         self.code = exit_code
+        self.log = log
 
 
 class Wishes(NamedTuple):
@@ -355,13 +359,15 @@ class Shop:
         wrapped: Callable[[list[str]], list[str]],
         env: Mapping[str, str],
     ) -> None:
+        until = None if package.timeout is None else monotonic() + float(package.timeout)
         for command in (package.hooks.pre_build, package.build_cmd, package.hooks.post_build):
             if command is not None:
                 argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
-                self._command(package, wrapped(argv), log, env)
+                self._command(package, wrapped(argv), log, env, until)
 
-    def _command(self, package: Package, argv: list[str], log: int, env: Mapping[str, str]) -> None:
-        timeout = None if package.timeout is None else float(package.timeout)
+    def _command(
+        self, package: Package, argv: list[str], log: int, env: Mapping[str, str], until: float | None
+    ) -> None:
         try:
             child = Child(argv, env=dict(env), cwd=os.path.join(self.root, package.path), log=log)
         except OSError as error:
@@ -372,9 +378,10 @@ class Shop:
         try:
             if self.closing:
                 child.kill()
-            code = child.wait(timeout)
-        except TimedOut as error:
-            raise Failed(f"its command {error}", "timeout") from None
+            code = child.wait(None if until is None else max(0.0, until - monotonic()))
+        except TimedOut:
+            told = f"it took longer than its timeout of {float(package.timeout or 0):g} s"
+            raise Failed(told, "timeout") from None
         finally:
             self.children.discard(child)
         if code < 0:

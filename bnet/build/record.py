@@ -75,12 +75,14 @@ class Record(msgspec.Struct):
         tree: parsed, so that it need not be again.
         tools: command -> what it said.
         made: package -> how it was left.
+        unmade: package -> why nothing is known of its last build.
     """
 
     config: bytes = b""
     tree: Tree | None = None
     tools: dict[str, Tool] = {}
     made: dict[str, Made] = {}
+    unmade: dict[str, str] = {}
 
 
 def load(path: Path) -> Record:

@@ -236,3 +236,5 @@ def _tell(report: "Report", sums: "Totals", dry_run: bool, as_json: bool) -> Non
     if report.failed:
         names = [each.outcome.name for each in sums.failures]
         raise AnswerNo(f"not built: {', '.join(names) or 'some packages'}")
+    if report.complaint:
+        raise AnswerNo(report.complaint)

@@ -122,4 +122,5 @@ def described(report: "Report", totals: "Totals") -> dict[str, Any]:
             "seconds": round(totals.chain_seconds, 6),
         },
         "trouble": report.trouble,
+        "complaint": report.complaint,
     }

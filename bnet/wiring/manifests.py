@@ -22,14 +22,15 @@ def declared_above(directory: str) -> Declared | None:
     """Return the tree that a directory belongs to, as the manifests there and above declare it.
 
     Looked for up to the top of the work tree of Git; of several, the outermost counts, as a workspace is declared
-    above its members. Outside of Git nothing is looked for above the directory.
+    above its members. Outside of Git nothing is looked for above the directory, nor everywhere below it.
 
     Raises:
         Invalid: a manifest cannot be read, or what they declare together is no tree.
     """
-    for root in reversed(_upwards(os.path.realpath(directory))):
+    roots = _upwards(os.path.realpath(directory))
+    for root in reversed(roots):
         with chdir(root):
-            tree = discover(_Here(root))
+            tree = discover(_Here(root, deep=os.path.lexists(os.path.join(roots[-1], ".git"))))
         if tree is not None and tree.packages:
             return Declared(root, tree)
     return None
@@ -49,8 +50,9 @@ def _upwards(directory: str) -> list[str]:
 class _Here:
     """The files of the directory that one stands in."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, deep: bool) -> None:
         self._root = root
+        self._deep = deep  # what is no work tree may be a whole disk
 
     def read(self, path: str) -> bytes | None:
         """Return a file's content; None for one that is elsewhere, whatever link leads there."""
@@ -60,4 +62,5 @@ class _Here:
 
     def glob(self, pattern: str) -> list[str]:
         """Return the files that a pattern means."""
-        return Lister([]).find(Patterns([pattern], ".")).paths
+        meant = pattern if self._deep else pattern.removeprefix("**/")
+        return Lister([]).find(Patterns([meant], ".")).paths

@@ -20,6 +20,7 @@ from bnet.build.cache import Cache, Damaged
 from bnet.build.entries import Entry, Kept, decode_entry, encode_entry
 from bnet.build.files import Content
 from bnet.build.keys import Inputs
+from bnet.stores.memory import MemoryStore
 
 DAY = 86400.0
 NOW = 1_800_000_000.0
@@ -148,6 +149,30 @@ def test_what_was_damaged_beside_it_is_made_again_too(shelf: Shelf) -> None:
     assert shelf.restore(key) is None
     shelf.keep("a", TEXT, NOISE)
     assert shelf.restore(key) == [TEXT, NOISE]
+
+
+def test_an_object_that_grew_is_made_again(shelf: Shelf) -> None:
+    key = shelf.keep("a", b"small")
+    (path,) = [path for path in shelf.files("objects") if path.stat().st_size]
+    path.write_bytes(b"small and more")
+    cache = Cache(shelf.cache.path)
+    assert shelf.restore(key, cache) is None and not path.exists()
+    shelf.keep("a", b"small", cache=cache)
+    assert shelf.restore(key) == [b"small"]
+
+
+def test_what_is_damaged_in_the_shared_store_is_given_again(tmp_path: Path) -> None:
+    store = MemoryStore()
+    shelves = [Shelf(tmp_path / name) for name in ("one", "two", "three")]
+    for shelf in shelves:
+        shelf.root.mkdir()
+        shelf.cache = Cache(shelf.root / "cache", store)
+    key = shelves[0].keep("a", b"shared")
+    (name,) = [name for name, data in store.blobs.items() if data == b"shared"]
+    store.blobs[name] = b"altered"
+    assert shelves[1].cache.find_shared(key) is not None and shelves[1].restore(key) is None
+    shelves[1].keep("a", b"shared")
+    assert shelves[2].cache.find_shared(key) is not None and shelves[2].restore(key) == [b"shared"]
 
 
 ODD: dict[str, dict[str, Any]] = {

@@ -250,3 +250,11 @@ class TestManifests:
 def test_where_nothing_says_what_to_build(tree: Tree) -> None:
     done = tree.bnet("build")
     assert done.code == 2 and "there is no bnet.yaml in" in done.complaint
+
+
+def test_outside_of_git_nothing_is_looked_for_far_below(tree: Tree) -> None:
+    tree.write("far/below/pyproject.toml", "[project]\nname = 'far'\n")
+    assert tree.bnet("build", "--dry-run").code == 2
+    tree.git("init", "-q")
+    done = tree.bnet("build", "--dry-run", "--json")
+    assert done.code == 0 and names(done) == ["far"]

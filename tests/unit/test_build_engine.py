@@ -15,6 +15,7 @@ import pytest
 from workbench import CAT, Bench
 
 from bnet.errors import Invalid
+from bnet.wiring.workshop import Workshop
 
 
 @pytest.fixture
@@ -477,6 +478,59 @@ def test_packages_inside_others_and_at_the_top_keep_to_themselves(bench: Bench) 
     bench.write("two", "2")
     bench.build()
     assert bench.ran() == ["top"]
+
+
+def test_what_git_ignores_counts_where_it_is_named(bench: Bench) -> None:
+    bench.write(".gitignore", "gen/\n*.log\n")
+    bench.write("p/gen/one", "1")
+    bench.write("p/src/noise.log", "1")
+    bench.declare(bench.package(sources=["src/**", "gen/**"], build_cmd="mkdir dist; cat gen/* > dist/out"))
+    bench.build()
+    bench.ran()
+    bench.write("p/src/noise.log", "2")
+    bench.build()
+    assert bench.ran() == []
+    bench.write("p/gen/one", "2")
+    bench.build()
+    assert bench.ran() == ["p"] and bench.read("p/dist/out") == "2"
+
+
+def test_a_timeout_is_for_the_hooks_too(bench: Bench) -> None:
+    hooks = {"pre_build": "sleep 0.6"}
+    bench.declare(bench.package(build_cmd=f"sleep 0.6; {CAT}", hooks=hooks, timeout="1s"))
+    done = bench.build()["p"]
+    assert (done.result, done.reason) == ("timeout", "it took longer than its timeout of 1 s")
+
+
+def test_why_a_package_is_built_that_was_not_left_well(bench: Bench) -> None:
+    bench.declare(bench.package(build_cmd=f"grep -q 1 src/one && {CAT}"))
+    bench.write("p/src/one", "2")
+    assert bench.build()["p"].result == "failure"
+    bench.write("p/src/one", "1")
+    done = bench.build()["p"]
+    assert (done.result, done.reason) == ("success", "its last build failed")
+
+
+def test_a_last_hook_that_fails_is_told_beside_what_was_built(bench: Bench) -> None:
+    bench.declare(bench.package(), hooks={"post_build": "echo no room; exit 3"})
+    os.chdir(bench.root)
+    shop = Workshop(bench.root, bench.env)
+    with shop.lock(print):
+        build = shop.build(
+            ["p"], jobs=1, keep_going=False, force=False, dry_run=False, told=lambda event: None
+        )
+        report = build.run(["p"])
+    assert [each.result for each in report.outcomes] == ["success"]
+    assert report.complaint.startswith(
+        "the tree's post_build hook ended with exit code 3: no room; its log is "
+    )
+
+
+def test_a_first_hook_that_fails_says_where_its_log_is(bench: Bench) -> None:
+    bench.declare(bench.package(), hooks={"pre_build": "exit 3"})
+    done = bench.build()["p"]
+    assert done.reason == "the tree's pre_build hook ended with exit code 3"
+    assert done.log is not None and Path(done.log).name == "%pre_build.log" and Path(done.log).exists()
 
 
 def test_a_pattern_that_says_the_way_leads_into_other_packages(bench: Bench) -> None:

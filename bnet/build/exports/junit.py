@@ -53,7 +53,7 @@ def junit(report: Report, said: Callable[[Outcome], str], *, name: str, host: st
             for each in report.outcomes
         )
     )
-    ElementTree.SubElement(suite, "system-err").text = ""
+    ElementTree.SubElement(suite, "system-err").text = _text(report.complaint)
     ElementTree.indent(root)
     body: str = ElementTree.tostring(root, "unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'.encode()

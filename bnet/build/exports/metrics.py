@@ -13,7 +13,7 @@ _FAMILIES = {
     "bnet_build_duration_seconds": "How long the last build took.",
     "bnet_build_saved_seconds": "What commands took when they last ran, and did not have to run in the last build.",
     "bnet_build_critical_path_seconds": "The longest chain of commands of which each waited for the one before.",
-    "bnet_build_success": "Whether every package came up to date.",
+    "bnet_build_success": "Whether every package came up to date, and no hook of the tree failed.",
     "bnet_build_finished_timestamp_seconds": "When the last build ended.",
     "bnet_build_package_duration_seconds": "How long each package took, by how it came up to date.",
     "bnet_build_package_success": "Whether each package came up to date.",
@@ -47,7 +47,7 @@ def _samples(report: Report, totals: Totals, at: datetime) -> Iterator[_Sample]:
     yield "bnet_build_duration_seconds", {}, report.seconds
     yield "bnet_build_saved_seconds", {}, totals.saved
     yield "bnet_build_critical_path_seconds", {}, totals.chain_seconds
-    yield "bnet_build_success", {}, not report.failed
+    yield "bnet_build_success", {}, not report.failed and not report.complaint
     yield "bnet_build_finished_timestamp_seconds", {}, at.timestamp()
     for each in report.outcomes:
         labels = {"package": each.name, "tier": each.tier or ""}
