@@ -40,7 +40,7 @@ def watched(ground: Ground) -> list[Row]:
     with (
         (ground.root / "watch.log").open("wb") as log,
         subprocess.Popen(
-            [bnet.words[0], "watch"],
+            [*bnet.words[:-1], "watch"],
             cwd=bnet.cwd,
             env=bnet.env,
             stdin=subprocess.DEVNULL,

@@ -64,7 +64,7 @@ def recipe_of(package: Package) -> str:
     return msgspec.json.encode(told).decode()
 
 
-def env_of(tree: Tree, package: Package, env: dict[str, str]) -> dict[str, str]:
+def env_of(tree: Tree, package: Package, env: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that count, with the values that they have now."""
     return {name: _as_text(env.get(name, ABSENT)) for name in sorted({*tree.env, *package.env})}
 

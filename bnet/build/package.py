@@ -151,7 +151,7 @@ class Shop:
             made.declared == self.declared(package)
             and made.inputs.dependencies == produced
             and made.inputs.tools == tools
-            and made.inputs.env == keys.env_of(self.tree, package, dict(self.wishes.env))
+            and made.inputs.env == keys.env_of(self.tree, package, self.wishes.env)
             and made.inputs.recipe == keys.recipe_of(package)
             and made.inputs.platform == keys.PLATFORM
             and not made.young
@@ -191,7 +191,7 @@ class Shop:
         kept = files.read_content(outputs, made.outputs if made else Content(), now, anything=True)
         inputs = keys.Inputs(
             recipe=keys.recipe_of(package),
-            env=keys.env_of(self.tree, package, dict(self.wishes.env)),
+            env=keys.env_of(self.tree, package, self.wishes.env),
             tools=tools,
             sources=keys.digest_of(content),
             dependencies=produced,

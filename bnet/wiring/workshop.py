@@ -239,7 +239,7 @@ class Workshop:
 
             if why := available():
                 raise BnetError(why)
-        wishes = Wishes(force=force, dry_run=dry_run, env=self.env, strict=strict)
+        wishes = Wishes(force=force, dry_run=dry_run, env=dict(self.env), strict=strict)
         cache = self.cache if share else Cache(self.cache_path)
         shop = Shop(self.root, self.tree, cache, self.state, wishes, self.clock.now)
         shop.touched = touched
