@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from blake3 import blake3
 
@@ -16,7 +16,9 @@ from bnet.build.files import EXECUTABLE, LINK, printable
 from bnet.build.recent import remember
 from bnet.errors import BnetError, StoreFailed
 from bnet.files import move
-from bnet.ports import Store
+
+if TYPE_CHECKING:
+    from bnet.ports import Store
 
 __all__ = ["LONGEST_LOG", "Cache", "Damaged", "Entry", "Kept"]
 
@@ -37,7 +39,7 @@ class Damaged(BnetError):
 class Cache:
     """A directory of entries and objects, shared by all trees of a user; any process may read and write it."""
 
-    def __init__(self, path: Path, store: Store | None = None) -> None:
+    def __init__(self, path: Path, store: "Store | None" = None) -> None:
         """Name its directory.
 
         Args:
@@ -288,7 +290,7 @@ class Cache:
             return False
         return True
 
-    def _share(self, store: Store, paths: list[Path]) -> None:
+    def _share(self, store: "Store", paths: list[Path]) -> None:
         """Give files to the store, the entry last, so that nobody finds one whose files are not there yet.
 
         Once something was found damaged, which may have come from there, what it has already is given again.

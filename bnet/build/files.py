@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # What no pattern means unless it leads there in letters, as for what Git ignores.
 NEVER = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", ".bnet"})
-LARGE = 1 << 20  # bytes from which on a file is hashed in pieces, by all cores
+LARGE = 1 << 24  # bytes from which on a file is hashed in pieces, by all cores
 PIECE = 1 << 22
 
 FILE, EXECUTABLE, LINK, OTHER = "f", "x", "l", "?"

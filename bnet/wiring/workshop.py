@@ -16,11 +16,9 @@ from bnet.build.engine import Build, Event, state_of
 from bnet.build.globs import Patterns
 from bnet.build.graph import Graph
 from bnet.build.instant import CONFIG, root_above
-from bnet.build.outputs import check_outputs
 from bnet.build.package import Shop, Wishes, log_path
 from bnet.build.stamps import file_system_time
 from bnet.codec.sizes import parse_size, size_text
-from bnet.codec.tree import read_tree
 from bnet.errors import BnetError
 from bnet.files import write_atomic
 from bnet.host.clock import SystemClock
@@ -92,6 +90,9 @@ class Workshop:
         text = encode(declared) if declared else Path(self.root, CONFIG).read_bytes()
         digest = xxh3_128_digest(text)
         if found.tree is None or found.config != digest:
+            from bnet.build.outputs import check_outputs
+            from bnet.codec.tree import read_tree
+
             found.tree = declared or read_tree(text, CONFIG)
             check_outputs(found.tree)
             found.config = digest
@@ -131,11 +132,12 @@ class Workshop:
     @cached_property
     def cache(self) -> Cache:
         """The cache of this user, and behind it the store that the tree's team shares."""
+        shared = self.tree.store
+        if shared is None:
+            return Cache(self.cache_path)
         from bnet.stores.opening import open_store
 
-        shared = self.tree.store
-        store = None if shared is None else open_store(shared, self.said, Path(self.root))
-        return Cache(self.cache_path, store)
+        return Cache(self.cache_path, open_store(shared, self.said, Path(self.root)))
 
     def affected(self, revision: str) -> list[str]:
         """Return the packages that were touched since a revision of Git, and what depends on them.
