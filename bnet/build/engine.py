@@ -20,7 +20,7 @@ from bnet.build.graph import Graph
 from bnet.build.instant import write_instant
 from bnet.build.outputs import Owners
 from bnet.build.package import CACHED, Failed, Outcome, Seen, Shop, Tier
-from bnet.build.record import Made, Record
+from bnet.build.record import Made, Record, Unmade
 from bnet.build.stamps import OLD
 from bnet.errors import BnetError
 from bnet.model.tree import Package
@@ -196,9 +196,10 @@ class Build:
         return {tool: self._tools[tool].said for tool in sorted(package.tools)}
 
     def _bring_up(self, package: Package) -> Outcome:
-        begun = monotonic()
+        begun, seen = monotonic(), None
         try:
-            outcome = self._try(package, begun)
+            seen = self.look(package.name)
+            outcome = self._try(package, seen, begun)
         except Failed as error:
             outcome = Outcome(
                 name=package.name,
@@ -214,13 +215,11 @@ class Build:
             where = f"{printable(os.fsdecode(error.filename))}: " if error.filename else ""
             outcome = Outcome(name=package.name, result="error", reason=f"{where}{error.strerror}")
         if outcome.result != "success":
-            self._unmake(package, "its last build failed")
+            self._unmake(package, "its last build failed", seen)
         return msgspec.structs.replace(outcome, begun=begun, seconds=monotonic() - begun)
 
-    def _try(self, package: Package, begun: float) -> Outcome:
+    def _try(self, package: Package, seen: Seen, begun: float) -> Outcome:
         shop, made = self.shop, self.known.made.get(package.name)
-        produced = self._produced(package)
-        seen = shop.look(package, made, produced, self._said(package))
         reason = self._reason(package, made, seen)
         if not shop.wishes.force and made is not None and seen.key == made.key and _intact(made, seen):
             return self._settle(package, seen, seen.outputs, "fresh", reason, made.seconds)
@@ -242,7 +241,8 @@ class Build:
         if self.shop.wishes.force:
             return "it was asked for with --force"
         if made is None:
-            return self.known.unmade.get(package.name, "it was never built here")
+            unmade = self.known.unmade.get(package.name)
+            return unmade.why if unmade else "it was never built here"
         found = keys.difference(made.inputs, seen.inputs, made.sources, seen.sources)
         if found is not None and found.what == keys.OUTPUT and not seen.inputs.dependencies[found.name]:
             return f"dependency {found.name} is to be built"
@@ -283,7 +283,7 @@ class Build:
         changed, seen = self.shop.changed_meanwhile(package, seen)
         if changed:
             # What came out is of neither the old sources nor the new ones: it stays, and nothing is recorded.
-            self._unmake(package, f"{printable(changed[0])} changed while it was built last")
+            self._unmake(package, f"{printable(changed[0])} changed while it was built last", seen)
             self._digests[package.name] = (
                 keys.digest_of(outputs) if package.outputs else blake3(seen.key + os.urandom(32)).digest()
             )
@@ -343,10 +343,12 @@ class Build:
         self._digests[package.name] = produced
         return Outcome(name=package.name, tier=tier, reason=reason, key=seen.key.hex(), saved=seconds)
 
-    def _unmake(self, package: Package, why: str) -> None:
-        if not self.shop.wishes.dry_run:
-            self.known.made.pop(package.name, None)
-            self.known.unmade[package.name] = why
+    def _unmake(self, package: Package, why: str, seen: Seen | None) -> None:
+        if self.shop.wishes.dry_run:
+            return
+        self.known.made.pop(package.name, None)
+        paths = (seen.sources.paths, seen.source_places.paths) if seen else (b"", b"")
+        self.known.unmade[package.name] = Unmade(why=why, sources=paths[0], places=paths[1])
 
     # -- around it
 

@@ -67,6 +67,20 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
         return bool(files or self.source_places.young or self.output_places.young)
 
 
+class Unmade(msgspec.Struct, frozen=True, kw_only=True):
+    """A package whose last build left nothing that counts.
+
+    Attributes:
+        why: in words.
+        sources: the paths of its sources then, each with a NUL after it.
+        places: where they were looked for, likewise.
+    """
+
+    why: str
+    sources: bytes = b""
+    places: bytes = b""
+
+
 class Record(msgspec.Struct):
     """What is known of a tree.
 
@@ -76,13 +90,15 @@ class Record(msgspec.Struct):
         tools: command -> what it said.
         made: package -> how it was left.
         unmade: package -> why nothing is known of its last build.
+        hook_due: whether the tree's last hook has failed since something was built.
     """
 
     config: bytes = b""
     tree: Tree | None = None
     tools: dict[str, Tool] = {}
     made: dict[str, Made] = {}
-    unmade: dict[str, str] = {}
+    unmade: dict[str, Unmade] = {}
+    hook_due: bool = False
 
 
 def load(path: Path) -> Record:
