@@ -78,6 +78,19 @@ class Cache:
             os.utime(path)  # what was used last is removed last
         return entry
 
+    def look_shared(self, key: bytes) -> Entry | None:
+        """Return what the shared store has under a key, and keep nothing of it."""
+        temporary = self._temporary()
+        try:
+            self._begin()
+            found = self.store is not None and self.store.fetch(self._name(self.entry_path(key)), temporary)
+            return decode_entry(temporary.read_bytes()) if found else None
+        except (StoreFailed, OSError):
+            return None
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
     def find_shared(self, key: bytes) -> Entry | None:
         """Bring what was made under a key here from the shared store; None where that has it not, or not whole."""
         if self.store is None or self.is_newer() or not self._bring(self.entry_path(key)):

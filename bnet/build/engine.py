@@ -2,6 +2,7 @@
 
 import os
 import queue
+import sys
 import threading
 import time
 from collections import deque
@@ -98,6 +99,7 @@ class Build:
         self._digests: dict[str, bytes] = {}
         self._hooked = False
         self._hook_failed: BnetError | None = None
+        self._hook_was_due = known.hook_due
         self._owners: Owners | None = None
         self._hook_lock = threading.Lock()
         self._own_lock = threading.Lock()
@@ -147,11 +149,20 @@ class Build:
                 self._outcomes[outcome.name] = outcome
                 self.told(Event(outcome.name, outcome))
                 turn.ended(outcome.name)
-        except BaseException:
-            self.shop.stop()
-            raise
         finally:
-            crew.end()
+            self._end(crew)
+
+    def _end(self, crew: "Crew") -> None:
+        """Wait for the crew; if something was raised, whatever it was, after its commands have been ended."""
+        stopping = sys.exc_info()[0] is not None
+        while True:
+            try:
+                if stopping:
+                    self.shop.stop()
+                crew.end()
+                return
+            except KeyboardInterrupt:  # somebody cannot wait: what they want is under way
+                stopping = True
 
     def _at_once(self, package: Package, stopping: bool) -> Outcome | None:
         """Return what needs no work: what cannot be built, what is left alone, and what nothing touched."""
@@ -226,7 +237,7 @@ class Build:
         entry, tier = (None, "full") if shop.wishes.force or not package.cache else self._cached(seen)
         if shop.wishes.dry_run:
             return self._planned(package, seen, entry, tier, reason)
-        if entry is not None and shop.restore(package, seen, entry):
+        if entry is not None and shop.restore(package, seen, entry, self._others(package)):
             return self._restored(package, seen, entry, tier, reason)
         return self._built(package, seen, reason, begun)
 
@@ -234,7 +245,9 @@ class Build:
         entry = self.shop.cache.find(seen.key)
         if entry is not None:
             return entry, "local"
-        entry = self.shop.cache.find_shared(seen.key)
+        cache = self.shop.cache
+        look = cache.look_shared if self.shop.wishes.dry_run else cache.find_shared
+        entry = look(seen.key)
         return entry, "remote" if entry is not None else "full"
 
     def _reason(self, package: Package, made: Made | None, seen: Seen) -> str:
@@ -265,6 +278,7 @@ class Build:
         self.shop.logs.mkdir(parents=True, exist_ok=True)
         log.write_bytes(self.shop.cache.log_of(entry))
         outputs, places, _ = self.shop.outputs_now(package)
+        self._claim(package, outputs)
         seen = seen._replace(output_places=places)
         outcome = self._settle(package, seen, outputs, tier, reason, entry.seconds)
         return msgspec.structs.replace(outcome, log=str(log), warnings=self.shop.unmatched(package, seen))
@@ -275,12 +289,13 @@ class Build:
         tier: Tier = "incremental" if package.incremental and seen.outputs.paths else "full"
         self._pre_build()
         began = monotonic()
-        self.shop.run(package, seen)
+        self.shop.run(package, seen, self._others(package))
         seconds = monotonic() - began
         outputs, places, warnings = self.shop.outputs_now(package)
         self._claim(package, outputs)
         warnings += self.shop.unmatched(package, seen)
         changed, seen = self.shop.changed_meanwhile(package, seen)
+        changed = changed or self._changed_below(package)
         if changed:
             # What came out is of neither the old sources nor the new ones: it stays, and nothing is recorded.
             self._unmake(package, f"{printable(changed[0])} changed while it was built last", seen)
@@ -306,15 +321,35 @@ class Build:
         outcome = self._settle(package, seen, outputs, tier, reason, seconds)
         return msgspec.structs.replace(outcome, log=str(self.shop.log(package)), warnings=warnings, saved=0.0)
 
-    def _claim(self, package: Package, outputs: Content) -> None:
+    def _changed_below(self, package: Package) -> list[str]:
+        """Return what a package was made of, beside its sources, and is not what its key speaks of any more."""
+        for name in package.dependencies:
+            other, made = self._packages[name], self._made.get(name)
+            changed = self.shop.changed_below(made, other) if made is not None else []
+            if not changed and not other.outputs:
+                changed = self._changed_below(other)
+            if changed:
+                return changed
+        return []
+
+    def _others(self, package: Package) -> Callable[[str], bool]:
+        """Return what tells of a path whether another package made what is there."""
+        return lambda path: self._known_owners().is_others(package.name, path)
+
+    def _known_owners(self) -> Owners:
         with self._own_lock:
             if self._owners is None:
                 self._owners = Owners()
-                for name, made in self.known.made.items():
+                for name, made in list(self.known.made.items()):
                     other = self._packages.get(name)
                     if other is not None and made.declared == self.shop.declared(other):
                         self._owners.claim(name, made.outputs.names())
-            taken = self._owners.claim(package.name, outputs.names())
+            return self._owners
+
+    def _claim(self, package: Package, outputs: Content) -> None:
+        owners = self._known_owners()
+        with self._own_lock:
+            taken = owners.claim(package.name, outputs.names())
         if taken is not None:
             raise Failed(f"its output {printable(taken[0])} is one of {taken[1]} too", "error")
 
@@ -369,11 +404,15 @@ class Build:
         """Run the tree's last hook, if all went well; return what went wrong with it."""
         command = self.shop.tree.hooks.post_build
         all_well = all(each.result == "success" for each in self._outcomes.values())
-        if command and self._hooked and all_well and not self.shop.wishes.dry_run:
+        due = command is not None and (self._hooked or self.known.hook_due)
+        if command and due and all_well and not self.shop.wishes.dry_run:
             try:
                 self._hook("post_build", command)
+                due = False
             except Failed as error:
+                self.known.hook_due = True
                 return f"{error}; its log is {error.log}"
+        self.known.hook_due = due and self.known.hook_due
         return ""
 
     def _hook(self, name: str, command: str) -> None:
@@ -409,9 +448,9 @@ class Build:
             self.known.unmade.pop(name, None)
         with suppress(OSError):  # a full disk: the next build looks at everything again
             changed = any(each.tier != "instant" for each in self._outcomes.values())
-            if changed or gone:
+            if changed or gone or self.known.hook_due != self._hook_was_due:
                 record.save(self.shop.state / "record", self.known)
-            complete = self._made.keys() == self._packages.keys()
+            complete = self._made.keys() == self._packages.keys() and not self.known.hook_due
             write_instant(self.shop.state, self.known if complete else Record(), self.shop.wishes.env)
 
     def _look_again(self, package: Package, made: Made) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # What no pattern means unless it leads there in letters, as for what Git ignores.
 NEVER = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", ".bnet"})
+IGNORE = ".gitignore"
 LARGE = 1 << 24  # bytes from which on a file is hashed in pieces, by all cores
 PIECE = 1 << 22
 
@@ -109,10 +110,26 @@ class Lister:
         """
         found: set[str] = set()
         places: dict[str, None] = {}
+        walked: set[tuple[str, Patterns]] = set()
         # The deepest first: what lies in a directory that a pattern names is all looked at from there.
         for base in reversed(patterns.bases):
-            self._walk(base, patterns, besides, ignoring, found, places)
+            meant = self._meant_in(base, patterns)
+            if meant is not None and os.path.isdir(base or ".") and not os.path.islink(base or "."):
+                self._walk(base, meant, besides, ignoring, found, places, walked)
+            elif meant is not None:
+                places[place_of(_above(base))] = None
+                if os.path.lexists(base) and meant.match(base) and not (besides and besides.match(base)):
+                    found.add(base)
         return Listing(sorted(found), list(places))
+
+    def _meant_in(self, base: str, patterns: Patterns) -> Patterns | None:
+        """Return what patterns mean in a directory that some of them name: less, if that is another package's."""
+        above = base
+        while above and above != patterns.directory:
+            if above in self._packages:
+                return patterns.into(above)
+            above = above.rpartition("/")[0]
+        return patterns
 
     def _walk(
         self,
@@ -122,12 +139,8 @@ class Lister:
         ignoring: bool,
         found: set[str],
         places: dict[str, None],
+        walked: set[tuple[str, Patterns]],
     ) -> None:
-        if not os.path.isdir(base or ".") or os.path.islink(base or "."):
-            places[_above(base)] = None
-            if os.path.lexists(base) and patterns.match(base) and not (besides and besides.match(base)):
-                found.add(base)
-            return
         rules = self._rules_above(base, places) if ignoring else ()
         if rules and _ignored(f"{base}/", rules):
             rules = ()  # a pattern, or a package, names it in letters
@@ -136,10 +149,14 @@ class Lister:
         stack = [(base, rules, patterns)]
         while stack:
             directory, above, patterns = stack.pop()
-            if directory in places and directory != base:
+            if (directory, patterns) in walked:
                 continue
-            places[directory or "."] = None
-            rules = (*above, *self._rules_of(directory, places)) if ignoring else ()
+            walked.add((directory, patterns))
+            places[place_of(directory)] = None
+            own = self._rules_of(directory) if ignoring else ()
+            if ignoring and self._ignores[directory][0] != ABSENT:
+                places[_ignore_file(directory)] = None
+            rules = (*above, *own)
             prefix = f"{directory}/" if directory else ""
             for entry in _entries(directory or "."):
                 path = prefix + entry.name
@@ -164,15 +181,14 @@ class Lister:
         rules: _Rules = ()
         at = ""
         for part in base.split("/") if base else []:
-            rules = (*rules, *self._rules_of(at, places))
+            places[_ignore_file(at)] = None  # not the directory, in which outputs come and go
+            rules = (*rules, *self._rules_of(at))
             at = f"{at}/{part}" if at else part
         return rules
 
-    def _rules_of(self, directory: str, places: dict[str, None]) -> "_Rules":
-        path = f"{directory}/.gitignore" if directory else ".gitignore"
+    def _rules_of(self, directory: str) -> "_Rules":
+        path = _ignore_file(directory)
         there = stamp(path)
-        # Without one, the directory's own stamp tells when there is one.
-        places[path if there != ABSENT else directory or "."] = None
         known = self._ignores.get(directory)
         if known is None or known[0] != there:
             known = self._ignores[directory] = (there, None if there == ABSENT else _read_ignore(path))
@@ -180,6 +196,15 @@ class Lister:
 
 
 _Rules = tuple[tuple[str, "GitIgnoreSpec"], ...]
+
+
+def _ignore_file(directory: str) -> str:
+    return f"{directory}/{IGNORE}" if directory else IGNORE
+
+
+def place_of(directory: str) -> str:
+    """Return the path whose stamp is the directory's own, also where a link leads to it."""
+    return f"{directory}/." if os.path.islink(directory) else directory or "."
 
 
 def _above(path: str) -> str:
@@ -198,8 +223,10 @@ def _entries(directory: str) -> list["os.DirEntry[str]"]:
 
 
 def _read_ignore(path: str) -> "GitIgnoreSpec | None":
+    if os.path.islink(path):
+        return None  # Git does not follow it either
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
             lines = file.read().splitlines()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None

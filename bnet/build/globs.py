@@ -30,15 +30,15 @@ class _Rule(NamedTuple):
 
     def leads_into(self, directory: str) -> bool:
         """Tell whether it says the names of all directories on the way into one, with no `**` among them."""
-        ahead = directory.removeprefix(self.above)
-        if not f"{directory}/".startswith(self.above) or not ahead:
+        if not f"{directory}/".startswith(self.above):
             return False
-        parts = ahead.split("/")
+        parts = [part for part in directory[len(self.above) :].split("/") if part]
         for glob in expand(self.inner):
             named = glob.split("/")
-            pairs = list(zip(parts, named, strict=False))
-            if len(named) > len(parts) and all(
-                name != "**" and re.fullmatch(_translate_name(name), part, re.DOTALL) for part, name in pairs
+            enough = len(named) > len(parts) or (len(named) == len(parts) and not has_magic(glob))
+            if enough and all(
+                name != "**" and re.fullmatch(_translate_name(name), part, re.DOTALL)
+                for part, name in zip(parts, named, strict=False)
             ):
                 return True
         return False
@@ -58,6 +58,7 @@ class Patterns:
             directory: where the others start, from the root of the tree; "." for the root itself. Its name is
                 taken as it is, whatever is in it.
         """
+        self.directory = "" if directory == "." else directory
         self._rules = [_rule(pattern, directory) for pattern in patterns]
 
     @property
@@ -91,7 +92,7 @@ class Patterns:
         rules = [rule for rule in self._rules if not rule.taken or rule.leads_into(directory)]
         if not any(rule.taken for rule in rules):
             return None
-        narrow = Patterns((), ".")
+        narrow = Patterns((), directory)
         narrow._rules = rules
         return narrow
 

@@ -7,7 +7,7 @@ and a digest of their stamps. The next `bnet build` needs one lstat for each and
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import xxhash
@@ -136,27 +136,14 @@ def write_instant(state: "Path", known: "Record", environ: Mapping[str, str]) ->
         environ: the environment of that build.
     """
     from bnet.build import files
-    from bnet.build.stamps import ABSENT, digest_of, file_system_time
+    from bnet.build.stamps import digest_of, file_system_time
     from bnet.files import write_atomic
 
     (state / NAME).unlink(missing_ok=True)
     if known.tree is None or not known.made or any(each.young for each in known.made.values()):
         return
-    now = file_system_time(str(state))
-    found: dict[str, bytes] = {}
-    for each in known.made.values():
-        if files.LINK in each.sources.kinds:
-            behind = files.watched_by_links(each.sources, now)
-            if behind is None or not _agree(found, behind):
-                return
-        for watched in (each.sources, each.outputs, each.source_places, each.output_places):
-            if not _agree(found, _stamped(watched)):
-                return  # it changed after one package had looked at it, and before another did
-    configured, of_tools = _of_config(known, now), _of_tools(known.tree, known.tools, environ)
-    if not configured or of_tools is None:
-        return
-    found |= configured | of_tools
-    if ABSENT in found.values():
+    found = _all_stamps(known, file_system_time(str(state)), environ)
+    if found is None:
         return
     declared = (known.tree.env, *(package.env for package in known.tree.packages))
     names = sorted({"PATH", *(name for some in declared for name in some)})
@@ -174,6 +161,34 @@ def write_instant(state: "Path", known: "Record", environ: Mapping[str, str]) ->
     write_atomic(state / NAME, MAGIC + xxhash.xxh3_64_digest(body) + body, durable=False, mode=0o600)
 
 
+def _all_stamps(known: "Record", now: int, environ: Mapping[str, str]) -> dict[str, bytes] | None:
+    """Return the stamps of all that matters, by path; None if something has changed already, or may have."""
+    from bnet.build import files
+    from bnet.build.stamps import ABSENT
+
+    assert known.tree is not None
+    found: dict[str, bytes] = {}
+    for each in known.made.values():
+        for content in (each.sources, each.outputs):
+            behind = files.watched_by_links(content, now) if files.LINK in content.kinds else {}
+            if behind is None or not _agree(found, behind):
+                return None
+        for watched in (each.sources, each.outputs, each.source_places, each.output_places):
+            if not _agree(found, _stamped(watched)):
+                return None  # it changed after one package had looked at it, and before another did
+    missing = [path for path, row in found.items() if row == ABSENT]
+    instead = _of_missing(missing, now)
+    if instead is None or not _agree(found, instead):
+        return None
+    for path in missing:
+        del found[path]
+    configured, of_tools = _of_config(known, now), _of_tools(known.tree, known.tools, environ)
+    if not configured or of_tools is None:
+        return None
+    found |= configured | of_tools
+    return None if ABSENT in found.values() else found
+
+
 def _stamped(watched: "Content | Watched") -> "Iterator[tuple[str, bytes]]":
     from bnet.build.files import split_names
     from bnet.build.stamps import SIZE
@@ -185,6 +200,20 @@ def _stamped(watched: "Content | Watched") -> "Iterator[tuple[str, bytes]]":
 def _agree(found: dict[str, bytes], more: "Mapping[str, bytes] | Iterator[tuple[str, bytes]]") -> bool:
     """Add stamps; False if one path has another stamp already."""
     return all(found.setdefault(path, row) == row for path, row in dict(more).items())
+
+
+def _of_missing(paths: "Iterable[str]", now: int) -> dict[str, bytes] | None:
+    """Return the stamps that tell that an ignore file has come; None if one has, or something else is missing."""
+    from bnet.build.files import IGNORE, place_of
+    from bnet.build.stamps import is_young, stamp
+
+    found: dict[str, bytes] = {}
+    for path in paths:
+        place = place_of(os.path.dirname(path))
+        found[place] = row = stamp(place)
+        if os.path.basename(path) != IGNORE or is_young(row, now) or os.path.lexists(path):
+            return None
+    return found
 
 
 def _of_config(known: "Record", now: int) -> dict[str, bytes]:
@@ -212,7 +241,7 @@ def _of_tools(
     for word in {word for package in tree.packages for word in package.tools}:
         path = executable(word, environ)
         there = stamp(os.path.realpath(path)) if path else ABSENT
-        if (tools[word].path, tools[word].stamp) != (path, there):
+        if (tools[word].path, tools[word].stamp) != (path, there) or tools[word].again:
             return None
         if path:
             found[os.path.realpath(path)] = there

@@ -57,11 +57,21 @@ class Owners:
     def __init__(self) -> None:
         """Know nothing yet."""
         self._of: dict[str, str] = {}
+        self._by: dict[str, set[str]] = {}
 
     def claim(self, name: str, paths: Iterable[str]) -> tuple[str, str] | None:
-        """Take files as made by a package; return the first that another one made, with its name."""
-        for path in paths:
-            owner = self._of.setdefault(path, name)
-            if owner != name:
-                return path, owner
-        return None
+        """Take these files, and no others, as made by a package.
+
+        Returns:
+            The first that another one made, with the other's name; None if there is none.
+        """
+        claimed = set(paths)
+        for path in self._by.get(name, set()) - claimed:
+            del self._of[path]
+        self._by[name] = {path for path in claimed if self._of.setdefault(path, name) == name}
+        taken = min(claimed - self._by[name], default=None)
+        return None if taken is None else (taken, self._of[taken])
+
+    def is_others(self, name: str, path: str) -> bool:
+        """Tell whether another package than this one made a file."""
+        return self._of.get(path, name) != name

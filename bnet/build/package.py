@@ -1,8 +1,6 @@
 """One package: what is so, what that means for it, and bringing it up to date."""
 
-import contextlib
 import os
-import shutil
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +11,11 @@ import msgspec
 from blake3 import blake3
 
 from bnet.build import files, keys
-from bnet.build.cache import LONGEST_LOG, Cache, Damaged, Entry, Kept
+from bnet.build.cache import LONGEST_LOG, Cache, Entry, Kept
 from bnet.build.files import Content, Lister, Listing, printable
 from bnet.build.globs import Patterns
-from bnet.build.outputs import ANYTHING
 from bnet.build.record import Made, Watched
+from bnet.build.restore import There, clear_way, remove, restore
 from bnet.build.stamps import SIZE, file_system_time, is_young, stamps
 from bnet.errors import BnetError
 from bnet.model.tree import Package, Tree
@@ -27,7 +25,6 @@ Tier = Literal["instant", "fresh", "local", "remote", "incremental", "full"]
 Result = Literal["success", "failure", "timeout", "error", "skipped"]
 CACHED: tuple[Tier, ...] = ("instant", "fresh", "local", "remote")
 DEFAULT_SOURCES = ("**",)
-SCRATCH = ".bnet"  # beside what is restored, so that a rename makes it all appear
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +130,9 @@ class Shop:
         self.state = state
         self.wishes = wishes
         self.now = now
+        self._by_path: dict[str, list[Package]] = {}
+        for package in tree.packages:
+            self._by_path.setdefault(package.path, []).append(package)
         self.lister = Lister([package.path for package in tree.packages])
         # Packages to look at, where it is known that nothing of the others changed.
         self.touched: set[str] | None = None
@@ -160,6 +160,7 @@ class Shop:
             return same
         return (
             files.LINK not in made.sources.kinds
+            and files.LINK not in made.outputs.kinds
             and _same(made.source_places)
             and _same(made.output_places)
             and stamps(made.sources.names()) == made.sources.stamps
@@ -168,7 +169,8 @@ class Shop:
 
     def declared(self, package: Package) -> bytes:
         """Return the digest of what says where a package's files are."""
-        told = (package.path, package.sources, package.outputs, self.tree.sources, self.lister.inner)
+        beside = self._made_beside(package)
+        told = (package.path, package.sources, package.outputs, beside, self.tree.sources, self.lister.inner)
         return blake3(msgspec.msgpack.encode(told)).digest()
 
     def look(
@@ -214,102 +216,43 @@ class Shop:
 
     def _find_sources(self, package: Package) -> Listing:
         shared = self.lister.find(Patterns(self.tree.sources, ".")) if self.tree.sources else Listing([], [])
-        own = self.lister.find(
-            Patterns(package.sources, package.path), besides=Patterns(package.outputs, package.path)
-        )
+        besides = Patterns(self._made_beside(package), package.path)
+        own = self.lister.find(Patterns(package.sources, package.path), besides=besides)
         paths = sorted({*own.paths, *shared.paths})
         return Listing(paths, [*own.places, *shared.places])
+
+    def _made_beside(self, package: Package) -> tuple[str, ...]:
+        """Return the patterns of what is made in a package's directory, which is no source by default."""
+        if package.sources != DEFAULT_SOURCES:
+            return package.outputs
+        others = (each for each in self._by_path[package.path] if each is not package)
+        return (*(glob for each in others for glob in each.outputs), *package.outputs)
 
     def _find_outputs(self, package: Package) -> Listing:
         return self.lister.find(Patterns(package.outputs, package.path), ignoring=False)
 
     # -- bringing it up to date
 
-    def restore(self, package: Package, seen: Seen, entry: Entry) -> bool:
+    def restore(self, package: Package, seen: Seen, entry: Entry, is_others: Callable[[str], bool]) -> bool:
         """Make the outputs what an entry says: all of them, or none; False if the cache could not.
 
         Raises:
-            OSError: the tree cannot be written to.
+            Blocked: they cannot get to their place.
         """
-        there = seen.outputs.table()
-        wanted = {os.fsdecode(kept.path): kept for kept in entry.files}
-        if not self._is_of(package, wanted):
-            self.cache.refuse(
-                seen.key, f"an entry of {package.name} names files that are none of its outputs"
-            )
-            return False
-        scratch = os.path.join(package.path, SCRATCH)
-        shutil.rmtree(scratch, ignore_errors=True)
-        staged: list[tuple[str, str]] = []
-        try:
-            self.cache.check_room(entry.files, package.path)
-            for path, kept in wanted.items():
-                if kept.kind != files.LINK and there.get(path) == (kept.kind, kept.digest):
-                    continue
-                if not staged:
-                    os.makedirs(scratch)
-                staged.append((os.path.join(scratch, str(len(staged))), path))
-                self.cache.lay_out(kept, staged[-1][0])
-        except Damaged as error:
-            self.cache.trouble = error.message
-            shutil.rmtree(scratch, ignore_errors=True)
-            return False
-        except (OSError, ValueError) as error:
-            shutil.rmtree(scratch, ignore_errors=True)
-            self.cache.trouble = f"cannot restore into {package.path}: {error}"
-            return False
-        self.remove(package, seen, [path for path in there if path not in wanted])
-        for temporary, path in staged:
-            _put(temporary, path, package.path)
-        if staged:
-            shutil.rmtree(scratch, ignore_errors=True)
-        return True
+        there = _there(seen, is_others)
+        return restore(self.cache, package, there, entry, seen.key, seen.inputs, self.umask)
 
-    def _is_of(self, package: Package, wanted: Mapping[str, Kept]) -> bool:
-        """Tell whether these are outputs of a package, with none inside another, and some if it declares any."""
-        patterns = Patterns(package.outputs, package.path)
-        for path in wanted:
-            parts = path.split("/")
-            above = ("/".join(parts[:count]) for count in range(1, len(parts)))
-            if not {"", ".", ".."}.isdisjoint(parts) or "\0" in path or any(each in wanted for each in above):
-                return False
-            if not patterns.match(path):
-                return False
-        return bool(wanted) or not package.outputs
-
-    def remove(self, package: Package, seen: Seen, paths: list[str]) -> None:
-        """Remove outputs, and the directories of outputs that are empty then."""
-        for path in paths:
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                os.unlink(path)
-        patterns = Patterns(package.outputs, package.path)
-        places = files.split_names(seen.output_places.paths)
-        # One in which anything at all would be an output is one itself.
-        own = {path for path in places if patterns.match(f"{path}/{ANYTHING}")}
-        for path in paths:
-            while len(path := os.path.dirname(path)) > len(package.path.removeprefix(".")):
-                own.add(path)
-        for directory in sorted(own, key=len, reverse=True):
-            with contextlib.suppress(OSError):
-                os.rmdir(directory)
-
-    def _clear_way(self, package: Package) -> None:
-        """Remove what stands in place of an output directory: a file, or a link, which is not followed."""
-        patterns = Patterns(package.outputs, package.path)
-        literal = patterns.literal
-        for base in patterns.bases:
-            _make_way(os.path.dirname(base) if base in literal else base, package.path)
-
-    def run(self, package: Package, seen: Seen) -> None:
+    def run(self, package: Package, seen: Seen, is_others: Callable[[str], bool]) -> None:
         """Run a package's hooks and command, with what they print in its log.
 
         Raises:
+            Blocked: its outputs cannot get to their place.
             Failed: one of them did, or reached for what the package does not declare where that is forbidden.
         """
-        self._clear_way(package)
+        clear_way(package)
         kept = seen.outputs.names() if package.incremental else []
         if not package.incremental:
-            self.remove(package, seen, seen.outputs.names())
+            remove(package, _there(seen, is_others), seen.outputs.names())
         self.logs.mkdir(parents=True, exist_ok=True)
         log = os.open(self.log(package), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
@@ -429,6 +372,16 @@ class Shop:
         changed = sorted(set(listing.paths) ^ set(seen.sources.names()))
         return changed, seen._replace(source_places=_watched(listing.places, now))
 
+    def changed_below(self, made: Made, package: Package) -> list[str]:
+        """Return what users see of a package, and is not what it was when that was settled."""
+        listing = self._find_outputs if package.outputs else self._find_sources
+        content = made.outputs if package.outputs else made.sources
+        places = made.output_places if package.outputs else made.source_places
+        changed = files.changed_since(content)
+        if not changed and not _same(places):
+            changed = sorted(set(listing(package).paths) ^ set(content.names()))
+        return changed
+
     def keep(self, package: Package, seen: Seen, outputs: Content, seconds: float) -> None:
         """Keep what a package has made under its key."""
         table = outputs.table()
@@ -484,23 +437,5 @@ def _same(watched: Watched) -> bool:
     return not watched.young and stamps(files.split_names(watched.paths)) == watched.stamps
 
 
-def _make_way(path: str, top: str) -> None:
-    """Remove the first thing on the way to a path, below a directory, that is none: a file, or a link."""
-    parts = path.split("/")
-    start = 0 if top == "." else len(top.split("/"))
-    for count in range(start + 1, len(parts) + 1):
-        at = "/".join(parts[:count])
-        if os.path.lexists(at) and (os.path.islink(at) or not os.path.isdir(at)):
-            os.unlink(at)
-            return
-
-
-def _put(temporary: str, path: str, top: str) -> None:
-    """Move a restored file to its place, whatever kind of thing is there."""
-    parent = os.path.dirname(path)
-    if parent:
-        _make_way(parent, top)
-        os.makedirs(parent, exist_ok=True)
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
-    os.rename(temporary, path)  # noqa: TID251 - a whole file, verified, from the same directory
+def _there(seen: Seen, is_others: Callable[[str], bool]) -> There:
+    return There(seen.outputs.table(), files.split_names(seen.output_places.paths), is_others)

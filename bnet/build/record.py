@@ -26,11 +26,12 @@ class Watched(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Tool(msgspec.Struct, frozen=True, array_like=True):
-    """What a tool printed, and the executable that did; asked again only when that has another stamp."""
+    """What a tool printed, and the executable that did; asked again if that is another, or `again` is set."""
 
     path: str
     stamp: bytes
     said: str
+    again: bool = False
 
 
 class Made(msgspec.Struct, frozen=True, array_like=True):
