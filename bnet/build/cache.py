@@ -163,6 +163,22 @@ class Cache:
         if size > SPARE and size > shutil.disk_usage(directory).free:
             raise Damaged(f"an entry of the cache asks for {size:,} bytes, more than the disk has")
 
+    def stage(self, kept: Kept) -> str:
+        """Write an output into the cache's own directory for what is under way, and verify it; return where.
+
+        Raises:
+            Damaged: the cache has it not, or not as it was.
+            OSError: the disk is full.
+        """
+        path = str(self._temporary())
+        try:
+            self.lay_out(kept, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            raise
+        return path
+
     def lay_out(self, kept: Kept, path: str) -> None:
         """Write an output where there is nothing yet, and verify it.
 

@@ -232,7 +232,12 @@ class Build:
     def _try(self, package: Package, seen: Seen, begun: float) -> Outcome:
         shop, made = self.shop, self.known.made.get(package.name)
         reason = self._reason(package, made, seen)
-        if not shop.wishes.force and made is not None and seen.key == made.key and _intact(made, seen):
+        if (
+            not shop.wishes.force
+            and made is not None
+            and seen.key == made.key
+            and _alike(made.outputs, seen.outputs)
+        ):
             return self._settle(package, seen, seen.outputs, "fresh", reason, made.seconds)
         entry, tier = (None, "full") if shop.wishes.force or not package.cache else self._cached(seen)
         if shop.wishes.dry_run:
@@ -261,7 +266,7 @@ class Build:
             return f"dependency {found.name} is to be built"
         if found is not None:
             return printable(str(found))
-        if not _intact(made, seen):
+        if not _alike(made.outputs, seen.outputs):
             return f"its outputs are not as they were made: {_first_of(made, seen)}"
         return "files were touched, and hold what they held"
 
@@ -456,16 +461,15 @@ class Build:
     def _look_again(self, package: Package, made: Made) -> None:
         if self.known.made.get(package.name) is not made:
             return
-        seen = self.shop.look(package, made, made.inputs.dependencies, made.inputs.tools)
-        if seen.key != made.key or not _intact(made, seen):
-            return  # somebody is at work: it stays young, and the next build reads it
-        self.known.made[package.name] = msgspec.structs.replace(
-            made,
-            sources=seen.sources,
-            outputs=seen.outputs,
-            source_places=seen.source_places,
-            output_places=seen.output_places,
-        )
+        if made.sources.young or made.source_places.young:
+            seen = self.shop.look(package, made, made.inputs.dependencies, made.inputs.tools)
+            if seen.key != made.key:
+                return  # somebody is at work: it stays young, and the next build reads it
+            made = msgspec.structs.replace(made, sources=seen.sources, source_places=seen.source_places)
+        outputs, places, _ = self.shop.outputs_now(package)
+        if _alike(made.outputs, outputs):
+            made = msgspec.structs.replace(made, outputs=outputs, output_places=places)
+            self.known.made[package.name] = made
 
 
 class Turn:
@@ -529,13 +533,9 @@ class Crew:
                 self._done.put(error)
 
 
-def _intact(made: Made, seen: Seen) -> bool:
-    """Tell whether the outputs are what was made."""
-    return (
-        made.outputs.paths == seen.outputs.paths
-        and made.outputs.kinds == seen.outputs.kinds
-        and made.outputs.digests == seen.outputs.digests
-    )
+def _alike(one: Content, two: Content) -> bool:
+    """Tell whether files are the same, whatever their stamps."""
+    return (one.paths, one.kinds, one.digests) == (two.paths, two.kinds, two.digests)
 
 
 def _first_of(made: Made, seen: Seen) -> str:

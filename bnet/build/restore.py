@@ -19,8 +19,6 @@ from bnet.build.outputs import ANYTHING
 from bnet.errors import BnetError
 from bnet.model.tree import Package
 
-SCRATCH = ".bnet"  # beside what is restored, so that a rename makes it all appear
-
 
 class Blocked(BnetError):
     """A link stands on the way to where outputs belong."""
@@ -65,9 +63,12 @@ def restore(
         cache.refuse(key, f"an entry of {package.name} names files that are none of its outputs")
         return False
     check_way(package)
-    scratch = os.path.join(package.path, SCRATCH, package.name.replace("/", "%"))
+    staged: list[tuple[str, str]] = []
     try:
-        staged = _stage(cache, package, there, wanted, scratch)
+        cache.check_room(entry.files, package.path)
+        for path, kept in wanted.items():
+            if kept.kind == files.LINK or there.table.get(path) != (kept.kind, kept.digest):
+                staged.append((cache.stage(kept), path))
         remove(package, there, [path for path in there.table if path not in wanted])
         for temporary, path in staged:
             _put(temporary, path, package.path)
@@ -80,35 +81,10 @@ def restore(
         cache.trouble = f"cannot restore into {package.path}: {error}"
         return False
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            os.rmdir(os.path.dirname(scratch))
+        for temporary, _ in staged:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
     return True
-
-
-def _stage(
-    cache: Cache, package: Package, there: There, wanted: Mapping[str, Kept], scratch: str
-) -> list[tuple[str, str]]:
-    """Lay out what is not there yet beside its place; return each file with where it belongs."""
-    cache.check_room(list(wanted.values()), package.path)
-    staged: list[tuple[str, str]] = []
-    for path, kept in wanted.items():
-        if kept.kind != files.LINK and there.table.get(path) == (kept.kind, kept.digest):
-            continue
-        if not staged:
-            _make_empty(scratch)
-        staged.append((os.path.join(scratch, str(len(staged))), path))
-        cache.lay_out(kept, staged[-1][0])
-    return staged
-
-
-def _make_empty(scratch: str) -> None:
-    while True:
-        shutil.rmtree(scratch, ignore_errors=True)
-        # Whoever is done beside us removes the directory above, if that is empty.
-        with contextlib.suppress(FileNotFoundError):
-            os.makedirs(scratch)
-            return
 
 
 def _is_of(package: Package, wanted: Mapping[str, Kept]) -> bool:
@@ -197,7 +173,7 @@ def _move(temporary: str, path: str) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        beside = f"{path}.bnet~"  # the place is a mount of its own
+        beside = f"{path}.bnet~"  # the cache is on another disk, or the place is a mount of its own
         shutil.copy2(temporary, beside, follow_symlinks=False)
         os.rename(beside, path)  # noqa: TID251 - as above
 
