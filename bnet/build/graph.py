@@ -72,8 +72,8 @@ class Graph:
         """Return the packages that changed files are sources of, and all that depends on those.
 
         Args:
-            paths: what changed, from the root of the tree.
-            matches: tells whether a path is a source of a package, the tree's own sources included.
+            paths: what changed, from the root of the tree; anything may have in what has a / at its end.
+            matches: tells whether a path is a source of a package, or something in it, the tree's own included.
             config: the file that declares the tree; a change to it affects everything.
         """
         changed = list(paths)
@@ -82,7 +82,7 @@ class Graph:
         touched = [
             name
             for name, package in self._packages.items()
-            if any(matches(package, path) for path in changed)
+            if any(_holds(path, package.path) or matches(package, path) for path in changed)
         ]
         return self._sorted(_reached(touched, self._users))
 
@@ -147,6 +147,10 @@ class Graph:
         if with_needs:
             reached |= _reached(found, self._needs)
         return reached
+
+
+def _holds(directory: str, path: str) -> bool:
+    return directory.endswith("/") and f"{path}/".startswith(directory)
 
 
 def _reached(names: Iterable[str], edges: Mapping[str, Sequence[str]]) -> set[str]:

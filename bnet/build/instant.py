@@ -42,11 +42,14 @@ def up_to_date(environ: Mapping[str, str], began: float) -> bool:
         began: `time.perf_counter()` of the program's start.
     """
     cache = environ.get("BNET_CACHE") or (home_of(environ) and os.path.join(home_of(environ), "cache"))
-    root = root_above(os.getcwd())
+    try:
+        stood = os.getcwd()
+    except OSError:
+        return False
+    root = root_above(stood)
     if not cache or not root:
         return False
     state = os.path.join(cache, "trees", xxhash.xxh3_64_hexdigest(os.fsencode(root)))
-    stood = os.getcwd()
     try:
         with open(os.path.join(state, NAME), "rb") as file:
             head = _read_head(file)

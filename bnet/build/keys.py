@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -12,10 +13,16 @@ from blake3 import blake3
 from bnet.build.files import Content
 from bnet.model.tree import Package, Tree
 
-FORMAT = "bnet-build-1"  # another meaning of keys is another format, and no old entry is taken for a new one
+FORMAT = "bnet-build-2"  # another meaning of keys is another format, and no old entry is taken for a new one
 PLATFORM = f"{sys.platform}-{platform.machine()}"
 ABSENT = "(not set)"
+UNSET = f"\0{ABSENT}"  # in place of a value; none has a NUL in it
 OUTPUT = "the output of dependency"
+NOT_ASKED = "(not asked for)"  # what was not declared then, or is not now
+SOME_VALUE = "another value"  # of a variable, where its own is not shown
+_SECRET = re.compile(
+    r"token|secret|passw|passphrase|credential|private|(?:auth|key|pass)s?(?![a-z])", re.IGNORECASE
+)
 
 
 class Inputs(msgspec.Struct, frozen=True, array_like=True):
@@ -23,7 +30,7 @@ class Inputs(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         recipe: its command, hooks and directory, as text.
-        env: variable -> value, for those that count.
+        env: variable -> value, for those that count; what stands for none or for bytes begins with a NUL.
         tools: command -> what it printed.
         sources: digest of all source files: names, kinds and contents.
         dependencies: package -> digest of its outputs.
@@ -66,15 +73,35 @@ def recipe_of(package: Package) -> str:
 
 def env_of(tree: Tree, package: Package, env: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that count, with the values that they have now."""
-    return {name: _as_text(env.get(name, ABSENT)) for name in sorted({*tree.env, *package.env})}
+    return {name: _as_text(env.get(name, UNSET)) for name in sorted({*tree.env, *package.env})}
 
 
 def _as_text(value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return f"(bytes) {os.fsencode(value).hex()}"
+        return f"\0(bytes) {os.fsencode(value).hex()}"
     return value
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether a variable's name says that its value is nobody's business."""
+    return bool(_SECRET.search(name))
+
+
+def shown(name: str, value: str) -> str:
+    """Return a variable's value as people see it in a sentence."""
+    if is_secret(name) and value != UNSET:
+        return SOME_VALUE
+    return value[1:] if value.startswith("\0") else repr(value)
+
+
+def listed(env: Mapping[str, str]) -> dict[str, str]:
+    """Return variables with their values as people see them in a list."""
+    return {
+        name: "(not shown)" if is_secret(name) and value != UNSET else value.removeprefix("\0")
+        for name, value in env.items()
+    }
 
 
 def hidden(env: Mapping[str, str]) -> dict[str, str]:
@@ -109,10 +136,11 @@ def differences(before: Inputs, after: Inputs, old: Content | None, new: Content
         yield Difference("the platform", "", before.platform, after.platform)
     if before.recipe != after.recipe:
         yield from _recipes(before.recipe, after.recipe)
-    for what, one, two in (("variable", before.env, after.env), ("tool", before.tools, after.tools)):
-        for name in sorted(one.keys() | two.keys()):
-            if one.get(name) != two.get(name):
-                yield Difference(what, name, _said(one.get(name)), _said(two.get(name)))
+    yield from _variables(before.env, after.env)
+    for name in sorted(before.tools.keys() | after.tools.keys()):
+        one, two = before.tools.get(name), after.tools.get(name)
+        if one != two:
+            yield Difference("tool", name, _said(one), _said(two))
     if before.sources != after.sources:
         yield from _files(old, new)
     for name in sorted(before.dependencies.keys() | after.dependencies.keys()):
@@ -123,8 +151,23 @@ def differences(before: Inputs, after: Inputs, old: Content | None, new: Content
             yield Difference(OUTPUT, name, one_digest.hex()[:12], two_digest.hex()[:12])
 
 
+def _variables(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Difference]:
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) == after.get(name):
+            continue
+        one, two = (shown(name, env[name]) if name in env else NOT_ASKED for env in (before, after))
+        yield of_variable(name, one, two)
+
+
+def of_variable(name: str, before: str, after: str) -> Difference:
+    """Return how a variable differs, of which both values are as `shown`."""
+    if before == after == SOME_VALUE:
+        return Difference("variable", name, "", f"has {SOME_VALUE}")
+    return Difference("variable", name, before, after)
+
+
 def _said(value: str | None) -> str:
-    return ABSENT if value is None else repr(value.strip()) if value != ABSENT else ABSENT
+    return NOT_ASKED if value is None else repr(value.strip())
 
 
 def _recipes(before: str, after: str) -> Iterator[Difference]:

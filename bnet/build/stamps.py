@@ -16,6 +16,7 @@ OLD = TICK + 10_000_000  # ns after which a file that was written is not young, 
 FAR = 60_000_000_000  # ns; a time of modification so far ahead was set by somebody, such as a program that unpacks
 SECOND = 2_000_000_000  # ns; FAT counts every other second, HFS+ and old ext3 whole ones
 
+_MOST = (1 << 63) - 1  # ns since 1970 that fit into a stamp: until the year 2262
 _pack = struct.Struct("<qqqQQ").pack
 _fields = attrgetter("st_mtime_ns", "st_ctime_ns", "st_size", "st_mode", "st_ino")
 
@@ -27,9 +28,19 @@ def stamp(path: str) -> bytes:
     old time of modification, has another stamp.
     """
     try:
-        return _pack(*_fields(os.lstat(path)))
+        fields = _fields(os.lstat(path))
     except (OSError, ValueError):
         return ABSENT
+    try:
+        return _pack(*fields)
+    except struct.error:
+        # Its time is beyond what can be kept: what `digest_now` says of it never is what `digest_of` does.
+        modified, changed, *rest = fields
+        return _pack(_bounded(modified), _bounded(changed), *rest)
+
+
+def _bounded(time: int) -> int:
+    return max(-_MOST, min(time, _MOST))
 
 
 def stamps(paths: Iterable[str]) -> bytes:

@@ -17,8 +17,6 @@ from bnet.build.record import Made
 from bnet.build.totals import RUN
 from bnet.files import read_or_none
 
-SOME_VALUE = "another value"  # of a variable: the cache keeps none
-
 
 class Near(NamedTuple):
     """An entry of the cache, and how what a package is made of now differs from that."""
@@ -86,21 +84,19 @@ def _read(cache: Cache, key: bytes) -> Entry | None:
 
 
 def _near(key: bytes, entry: Entry, seen: Seen) -> Near:
-    env = seen.inputs.env
-    hidden = keys.hidden(env)
-    inputs = msgspec.structs.replace(seen.inputs, env=hidden)
-    absent = keys.hidden({"": keys.ABSENT})[""]
-    found = []
-    for each in keys.differences(entry.inputs, inputs, entry.sources, seen.sources):
-        if each.what == "variable":
-            before = keys.ABSENT if entry.inputs.env.get(each.name, absent) == absent else SOME_VALUE
-            value = env.get(each.name, keys.ABSENT)
-            after = value if value == keys.ABSENT else repr(value)
-            if before == after:  # it did not count then, and is not set now
-                before = "(not asked for)"
-            each = each._replace(before=before, after=after)
-        found.append(each)
-    return Near(key, entry, _said(found))
+    inputs = msgspec.structs.replace(seen.inputs, env=keys.hidden(seen.inputs.env))
+    found = keys.differences(entry.inputs, inputs, entry.sources, seen.sources)
+    differences = [_of_entry(each, entry, seen) if each.what == "variable" else each for each in found]
+    return Near(key, entry, _said(differences))
+
+
+def _of_entry(found: Difference, entry: Entry, seen: Seen) -> Difference:
+    """Return how a variable differs from an entry's, which has only the digest of its value."""
+    digest, value = entry.inputs.env.get(found.name), seen.inputs.env.get(found.name)
+    unset = keys.hidden({"": keys.UNSET})[""]
+    before = keys.NOT_ASKED if digest is None else keys.ABSENT if digest == unset else keys.SOME_VALUE
+    after = keys.NOT_ASKED if value is None else keys.shown(found.name, value)
+    return keys.of_variable(found.name, before, after)
 
 
 def _said(differences: Iterable[Difference]) -> list[Difference]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
+from click.core import ParameterSource
 
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.live import Live, can_show
@@ -99,6 +100,7 @@ def build(
     from bnet.build.totals import totals
     from bnet.wiring.workshop import Workshop
 
+    _refuse_others(init=init, verify=verify)
     shop = Workshop(Path.cwd(), os.environ, note)
     if init:
         note(f"{shop.init()} written, {len(shop.graph.order())} packages; read it, and run `bnet build`")
@@ -110,7 +112,7 @@ def build(
         note(
             f"bnet: there is no bnet.yaml: the manifests in {shop.root} say what to build (`bnet build --init`)"
         )
-    wanted = _ready(files)
+    wanted, most = _ready(files), shop.bound()
     with shop.lock(note), _interrupts("what was built by then is not built again"):
         names = _chosen(shop, words, affected)
         os.chdir(shop.root)
@@ -128,9 +130,31 @@ def build(
             report = made.run(names)
         sums = totals(report, shop.graph)
         _write_files(wanted, shop, report, sums)
-        if tidied := shop.tidy():
+        if not dry_run and (tidied := shop.tidy(most)):
             note(f"bnet: {tidied}")
     _tell(report, sums, dry_run, as_json)
+
+
+# What may stand beside an option that makes `bnet build` something else.
+_BESIDE = {
+    "--init": (frozenset({"init"}), "--init goes alone"),
+    "--verify": (
+        frozenset({"verify", "words", "affected", "jobs", "log", "as_json"}),
+        "--verify goes with names, --affected, -j, --log and --json",
+    ),
+}
+
+
+def _refuse_others(*, init: bool, verify: bool) -> None:
+    """Refuse what would be ignored."""
+    if not init and not verify:
+        return
+    goes, said = _BESIDE["--init" if init else "--verify"]
+    context = click.get_current_context()
+    for option in context.command.params:
+        name = option.name or ""
+        if name not in goes and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{said}, not with {option.opts[-1] if name != 'words' else 'names'}")
 
 
 def _chosen(shop: "Workshop", words: tuple[str, ...], revision: str | None) -> list[str]:
@@ -179,15 +203,15 @@ def _interrupts(left: str) -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
     try:
         yield
     except KeyboardInterrupt:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # the end is under way
         note(f"bnet: interrupted; {left}")
         raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _ready(files: dict[str, Path | None]) -> Wanted:

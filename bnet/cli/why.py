@@ -216,10 +216,12 @@ def inputs_of(seen: "Seen") -> dict[str, Any]:
     """Return all that a package's key is made of; a dependency that is to be built first has no digest yet."""
     import msgspec
 
+    from bnet.build.keys import listed
+
     return {
         "platform": seen.inputs.platform,
         "recipe": msgspec.json.decode(seen.inputs.recipe),
-        "env": seen.inputs.env,
+        "env": listed(seen.inputs.env),
         "tools": seen.inputs.tools,
         "dependencies": {name: digest.hex() for name, digest in seen.inputs.dependencies.items()},
         "sources": [

@@ -81,6 +81,8 @@ def _check_package(package: Package, text: Places, at: people.Steps) -> None:
     _check_words(package.tools, text, [(*at, "tools", index) for index in range(len(package.tools))])
     if package.build_cmd is None and outputs_of(package):
         raise text.invalid("has outputs but no build_cmd that would make them", at)
+    if package.build_cmd is None and package.hooks != Hooks():
+        raise text.invalid("has hooks but no build_cmd that they would run around", (*at, "hooks"))
     if package.timeout is not None:
         _check_duration(package.timeout, text, (*at, "timeout"))
 

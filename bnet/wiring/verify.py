@@ -39,7 +39,7 @@ def verify(
 
     Raises:
         AnswerNo: a package cannot be built in a clean copy.
-        BnetError: the tree cannot be copied.
+        BnetError: the tree cannot be copied, or what is in it leads out of a copy.
     """
     with tempfile.TemporaryDirectory(prefix="bnet-verify-") as scratch:
         tables = [
@@ -59,6 +59,7 @@ def _build(
     _copy(shop.root, tree)
     env = {**shop.env, "BNET_CACHE": str(place / "cache")}
     copy = Workshop(tree, env)
+    _check_inside(tree, copy.tree.packages)
     _clean(tree, copy.tree.packages)
     stood = os.getcwd()
     with copy.lock(lambda said: None):
@@ -82,6 +83,20 @@ def _copy(root: str, target: Path) -> None:
         raise BnetError(f"cannot copy the tree to {target.parent}: {done.complaint}")
 
 
+def _check_inside(root: Path, packages: Sequence[Package]) -> None:
+    """Refuse packages whose directories are not in the copy, by whatever link."""
+    for package in packages:
+        _check_is_in(root / package.path, root, f"package {package.name}: {package.path}")
+
+
+def _check_is_in(path: Path, root: Path, said: str) -> None:
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise BnetError(
+            f"{printable(said)} is a link that leads out of a copy of the tree",
+            hint="let it be a relative one that stays in the tree, or leave --verify out",
+        )
+
+
 def _clean(root: Path, packages: Sequence[Package]) -> None:
     """Remove what an earlier build has left: the outputs, and what Git ignores stays, as installed packages do."""
     from bnet.build.files import Lister
@@ -93,6 +108,8 @@ def _clean(root: Path, packages: Sequence[Package]) -> None:
         for package in packages:
             found = Lister([]).find(Patterns(package.outputs, package.path), ignoring=False)
             for path in found.paths:
+                above = Path(os.path.dirname(path))
+                _check_is_in(root / above, root, f"package {package.name}: {above}")
                 os.unlink(path)
         shutil.rmtree(".bnet", ignore_errors=True)
     finally:

@@ -13,7 +13,6 @@ from xxhash import xxh3_128_digest
 from bnet.build import record, upkeep
 from bnet.build.cache import Cache
 from bnet.build.engine import Build, Event, state_of
-from bnet.build.globs import Patterns
 from bnet.build.graph import Graph
 from bnet.build.instant import CONFIG, root_above
 from bnet.build.package import Shop, Wishes, log_path
@@ -25,7 +24,6 @@ from bnet.host.clock import SystemClock
 from bnet.host.home import Home, default_path
 from bnet.host.lock import HostLock
 from bnet.model.tree import Tree
-from bnet.process import run
 
 if TYPE_CHECKING:
     from bnet.wiring.manifests import Declared
@@ -38,9 +36,17 @@ class NoTree(BnetError):
 
 
 def cache_path(env: Mapping[str, str]) -> Path:
-    """Return where this user's cache is: `BNET_CACHE`, or in BNET_HOME."""
+    """Return where this user's cache is: `BNET_CACHE`, or in BNET_HOME.
+
+    Raises:
+        BnetError: a file is there.
+    """
     if env.get("BNET_CACHE"):
-        return Path(os.path.abspath(env["BNET_CACHE"]))
+        path = Path(os.path.abspath(env["BNET_CACHE"]))
+        there = next(each for each in (path, *path.parents) if os.path.exists(each))
+        if not os.path.isdir(there):
+            raise BnetError(f"BNET_CACHE: {there} is no directory")
+        return path
     return Home(default_path(env)).cache
 
 
@@ -66,6 +72,7 @@ class Workshop:
         Raises:
             NoTree: there is no configuration from there upwards.
             Invalid: there is none, and the manifests of other tools cannot be read in its place.
+            BnetError: BNET_CACHE is no directory.
         """
         root = root_above(str(directory))
         self.declared = None if root else _declared_above(str(directory))
@@ -145,25 +152,13 @@ class Workshop:
         Counted from where the two histories parted, and with what is not committed yet.
 
         Raises:
-            BnetError: this is no work tree of Git, or there is no such revision.
+            BnetError: this is no work tree of Git, there is no such revision, or it has no history in common.
         """
-        if revision.startswith("-"):
-            raise BnetError(f"{revision!r} is no revision")
-        base = self._git("merge-base", revision, "HEAD").decode().strip()
-        changed = self._git("diff", "--name-only", "--relative", "--no-renames", "-z", base, "--")
-        new = self._git("ls-files", "--others", "--exclude-standard", "-z")
-        paths = [os.fsdecode(path) for path in (changed + new).split(b"\0") if path]
-        everywhere = Patterns(self.tree.sources, ".")
-        sources = {each.name: Patterns(each.sources, each.path) for each in self.tree.packages}
-        return self.graph.affected(
-            paths, lambda package, path: everywhere.match(path) or sources[package.name].match(path)
-        )
+        from bnet.build.reach import Reach
+        from bnet.wiring.changes import changes_since
 
-    def _git(self, *words: str) -> bytes:
-        done = run(["git", "-C", self.root, *words], env=self.env)
-        if done.code != 0:
-            raise BnetError(f"git {words[0]}: {done.complaint}")
-        return done.out
+        changes = changes_since(revision, self.root, self.env)
+        return self.graph.affected(changes.paths, Reach(self.tree, changes.links).has)
 
     def log(self, name: str) -> Path:
         """Return where a package's log is, if its command has ever printed one here."""
@@ -192,17 +187,20 @@ class Workshop:
             lock.acquire(LOCK_PATIENCE)
         return lock
 
-    def tidy(self) -> str:
-        """Keep the cache in bounds, now and then; return what was removed, in words, or "".
+    def bound(self) -> int:
+        """Return how many bytes the cache may hold.
 
         Raises:
             BnetError: BNET_CACHE_SIZE is no size.
         """
         wanted = self.env.get("BNET_CACHE_SIZE", "")
         try:
-            most = parse_size(wanted) if wanted else upkeep.MOST
+            return parse_size(wanted) if wanted else upkeep.MOST
         except ValueError as error:
             raise BnetError(f"BNET_CACHE_SIZE: {error}") from None
+
+    def tidy(self, most: int) -> str:
+        """Keep the cache in bounds of bytes, now and then; return what was removed, in words, or ""."""
         removed = upkeep.now_and_then(self.cache_path, most=most, now=self.clock.now().timestamp())
         if removed is None or not removed.bytes:
             return ""

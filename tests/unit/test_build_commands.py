@@ -14,6 +14,7 @@ import pytest
 from bnet.build.sandbox.box import available
 from bnet.process import Completed, run
 
+BNET = Path(__file__).parents[2]
 CAT = "mkdir -p out && cat src/* > out/all"
 MANIFEST = {"scripts": {"build": "mkdir -p dist && cat index.js > dist/index.js"}}
 
@@ -199,6 +200,114 @@ class TestVerify:
         done = tree.bnet("build", "--verify")
         assert done.code == 1 and "in a clean copy of the tree" in done.complaint
         assert (tree.root / "base/out/all").read_text() == "by hand"
+
+    @pytest.mark.parametrize("target", ["{tree}/real/a", "../beside/a"])
+    def test_a_package_whose_directory_is_not_in_a_copy(self, tree: Tree, target: str) -> None:
+        tree.declare(a=CAT)
+        tree.write("real/a/src/a", "a")
+        tree.write("real/a/out/all", "by hand")
+        (tree.root / "real").rename(tree.root.parent / "beside")
+        (tree.root / "real").symlink_to("../beside")
+        shutil.rmtree(tree.root / "a")
+        (tree.root / "a").symlink_to(target.format(tree=tree.root))
+        done = tree.bnet("build", "--verify")
+        assert (done.code, done.complaint.splitlines()[0]) == (
+            2,
+            "bnet: package a: a is a link that leads out of a copy of the tree",
+        )
+        assert (tree.root / "a/out/all").read_text() == "by hand"
+
+    def test_outputs_that_are_not_in_a_copy(self, tree: Tree) -> None:
+        tree.declare(a=CAT)
+        told = json.loads((tree.root / "bnet.yaml").read_text())
+        told["packages"][0]["outputs"] = ["out/sub/**"]
+        tree.write("bnet.yaml", json.dumps(told))
+        tree.write("real/sub/all", "by hand")
+        (tree.root / "a/out").symlink_to(tree.root / "real")
+        done = tree.bnet("build", "--verify")
+        assert done.code == 2 and "package a: a/out/sub is a link that leads out" in done.complaint
+        assert (tree.root / "real/sub/all").read_text() == "by hand"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--verify", "--dry-run"], "not with --dry-run"),
+        (["--verify", "--strict"], "not with --strict"),
+        (["--verify", "base", "--force"], "not with --force"),
+        (["--verify", "--keep-going"], "not with --keep-going"),
+        (["--verify", "--junit", "x.xml"], "not with --junit"),
+        (["--verify", "--json-to", "x"], "--verify goes with names, --affected, -j, --log and --json"),
+        (["--init", "--verify"], "--init goes alone, not with --verify"),
+        (["--init", "base"], "--init goes alone, not with names"),
+        (["--init", "-j", "2"], "--init goes alone, not with --jobs"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(tree: Tree, words: list[str], said: str) -> None:
+    tree.declare(base=CAT)
+    before = tree.files()
+    done = tree.bnet("build", *words)
+    assert done.code == 2 and said in done.complaint
+    assert tree.files() == before
+
+
+class TestWhereTheCacheIs:
+    def test_it_is_no_directory(self, tree: Tree) -> None:
+        tree.declare(base=CAT)
+        (tree.root / "file").touch()
+        for said, place in [
+            ("/dev/null", "/dev/null"),
+            (f"{tree.root}/file", f"{tree.root}/file"),
+            (f"{tree.root}/file", "file/below"),
+        ]:
+            tree.env["BNET_CACHE"] = place
+            done = tree.bnet("build")
+            assert (done.code, done.complaint) == (2, f"bnet: BNET_CACHE: {said} is no directory")
+        assert not (tree.root / "base/out").exists()
+
+    def test_its_size_is_none(self, tree: Tree) -> None:
+        tree.declare(base=CAT)
+        tree.env["BNET_CACHE_SIZE"] = "much"
+        done = tree.bnet("build")
+        assert done.code == 2 and "BNET_CACHE_SIZE: 'much' is no size" in done.complaint
+        assert not (tree.root / "base/out").exists()
+
+    def test_a_dry_run_removes_nothing_from_it(self, tree: Tree) -> None:
+        tree.declare(base=CAT)
+        assert tree.bnet("build").code == 0
+        entries = tree.root.parent / "home/cache/entries"
+        before = sorted(entries.rglob("*"))
+        for mark in (tree.root.parent / "home/cache").glob("*"):
+            if mark.is_file() and mark.name != "version":
+                mark.unlink()  # so that a look at the bounds is due
+        tree.env["BNET_CACHE_SIZE"] = "1"
+        assert tree.bnet("build", "--dry-run").code == 0
+        assert sorted(entries.rglob("*")) == before
+        assert tree.bnet("build", "--force").code == 0
+        assert sorted(entries.rglob("*")) != before
+
+
+@pytest.mark.parametrize("words", [["build"], ["build", "base"], ["build", "--dry-run"], ["build", "--verify"]])
+def test_in_a_directory_that_was_removed(tree: Tree, words: list[str]) -> None:
+    tree.declare(base=CAT)
+    (tree.root / "gone").mkdir()
+    line = f'cd gone && rmdir ../gone && exec "{sys.executable}" -m bnet {" ".join(words)}'
+    done = run(["sh", "-c", line], env=tree.env | {"PYTHONPATH": str(BNET)}, cwd=tree.root, timeout=100)
+    assert (done.code, done.out) == (2, b"")
+    assert done.complaint == "bnet: the directory that this was started in: No such file or directory"
+
+
+@pytest.mark.parametrize("path", ["base/src/a", "bnet.yaml"])
+def test_a_file_of_a_year_beyond_what_is_kept(tree: Tree, path: str) -> None:
+    tree.declare(base=CAT)
+    os.utime(tree.root / path, (13_569_465_600, 13_569_465_600))
+    for _ in range(2):
+        done = tree.bnet("build")
+        assert done.code == 0, done.complaint
+    tree.write("base/src/a", "changed")
+    os.utime(tree.root / path, (13_569_465_601, 13_569_465_601))
+    assert tree.bnet("build").code == 0
+    assert (tree.root / "base/out/all").read_text() == "changed"
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="there is no npm")

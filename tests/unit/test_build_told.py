@@ -297,6 +297,29 @@ def test_the_nearest_in_the_cache_is_not_always_the_last(bench: Bench) -> None:
     assert "one input differs" in "\n".join(told(found, AT))
 
 
+def test_a_value_that_looks_like_a_secret_is_not_shown(bench: Bench) -> None:
+    bench.declare(bench.package("top", env=["API_TOKEN", "MODE"]), store=None)
+    for value in ("geheim-1", "geheim-2"):
+        bench.env["API_TOKEN"] = bench.env["MODE"] = value
+        bench.env["MODE"] = "one"
+        bench.build()
+        bench.env["API_TOKEN"] = "geheim-3"
+        found = explained(bench)
+        assert found.now.reason == "variable API_TOKEN has another value"
+        shown = "\n".join(told(found, AT)) + json.dumps(described(found, inputs=True))
+        assert "geheim" not in shown and '"API_TOKEN": "(not shown)", "MODE": "one"' in shown
+
+
+def test_an_entry_says_whether_a_variable_was_set(bench: Bench) -> None:
+    del bench.env["MODE"]
+    bench.build()
+    bench.env["MODE"] = "(not set)"
+    found = explained(bench)
+    expected = ["variable MODE changed from (not set) to '(not set)'"]
+    assert [str(each) for each in found.differences] == expected
+    assert found.nearest is not None and [str(each) for each in found.nearest.differences] == expected
+
+
 def test_the_value_of_a_variable_is_in_no_entry(bench: Bench) -> None:
     bench.env["MODE"] = "geheim-4711"
     bench.build()

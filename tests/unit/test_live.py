@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pty
 import select
@@ -332,7 +333,37 @@ def test_an_interrupt_ends_the_commands_and_clears_the_screen(tmp_path: Path, nu
     assert session.end() == ["bnet: interrupted; what was built by then is not built again"]
     assert session.process.returncode == 130
     until = time.monotonic() + 10  # what is killed goes in its own time
-    while [each for each in Path("/proc").glob("[0-9]*/environ") if _names(each, f"tag-{tmp_path.name}")]:
+    while _tagged(f"tag-{tmp_path.name}"):
+        assert time.monotonic() < until, "a command was left running"
+
+
+def _tagged(tag: str) -> int:
+    """Return how many processes have a tag in their environment."""
+    return sum(_names(each, tag) for each in Path("/proc").glob("[0-9]*/environ"))
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.0005, 0.0015, 0.01])
+def test_a_second_interrupt_right_after_the_first_changes_nothing(tmp_path: Path, pause: float) -> None:
+    tag, count = f"tag-{tmp_path.name}", 12
+    told = [{"name": f"p{n}", "build_cmd": f"exec sleep 60.{n}", "sources": []} for n in range(count)]
+    (tmp_path / "bnet.yaml").write_text(json.dumps({"packages": told}))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bnet", "build", f"-j{count}"],
+        cwd=tmp_path,
+        env={**os.environ, "BNET_HOME": str(tmp_path / "home"), "TAG": tag},
+        stderr=subprocess.PIPE,
+    )
+    until = time.monotonic() + 30
+    while _tagged(tag) < count + 1:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(pause)
+    process.send_signal(signal.SIGTERM)
+    assert b"Traceback" not in process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    until = time.monotonic() + 10
+    while _tagged(tag):
         assert time.monotonic() < until, "a command was left running"
 
 

@@ -295,6 +295,12 @@ ERRORS = {
         "packages[0]",
         "has outputs but no build_cmd that would make them",
     ),
+    "hooks without a command": (
+        "packages:\n  - name: a\n    hooks: {pre_build: ./generate}\n",
+        3,
+        "packages[0].hooks",
+        "has hooks but no build_cmd that they would run around",
+    ),
     "an output of two": (
         "packages:\n"
         "  - {name: a, path: lib, build_cmd: make, output_dir: dist}\n"

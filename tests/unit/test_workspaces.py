@@ -443,6 +443,18 @@ ERRORS: dict[str, tuple[dict[str, Any], str]] = {
         JS | {"p/a/package.json": npm("x"), "p/b/package.json": '{\n"name": "x"}'},
         'p/b/package.json:2: field "name": x is declared twice, first as packages[0]',
     ),
+    "one name for two projects": (
+        {
+            "x/pyproject.toml": '[project]\nname = "My.Pkg_A"\n',
+            "y/pyproject.toml": '[tool.poetry]\n# ours\nname = "MY-pkg-a"\n',
+        },
+        "y/pyproject.toml:3: field \"tool.poetry.name\": 'MY-pkg-a' is the name of x/pyproject.toml already, "
+        "as 'My.Pkg_A'",
+    ),
+    "the same name for two projects": (
+        {"x/pyproject.toml": '[project]\nname = "a"\n', "y/pyproject.toml": '[project]\nname = "a"\n'},
+        "y/pyproject.toml:2: field \"project.name\": 'a' is the name of x/pyproject.toml already",
+    ),
     "a circle": (
         JS
         | {
@@ -579,7 +591,7 @@ def trees(draw: st.DrawFn) -> Tree:
                 outputs=() if command is None else tuple(draw(st.lists(OUTPUT, max_size=2, unique=True))),
                 env=tuple(draw(st.lists(st.sampled_from(["CI", "NO", "y", "_"])))),
                 tools=tuple(draw(st.lists(TEXT, max_size=2))),
-                hooks=draw(HOOKS),
+                hooks=Hooks() if command is None else draw(HOOKS),
                 timeout=draw(SPAN),
                 incremental=draw(st.booleans()),
                 cache=draw(st.booleans()),

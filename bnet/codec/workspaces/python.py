@@ -75,7 +75,7 @@ def find(files: Files) -> tuple[list[Member], tuple[str, ...]]:
     """Return the projects of a uv workspace, or those of the tree; and the files that all depend on.
 
     Raises:
-        Invalid: a manifest cannot be read, or a pattern in it leads out of the tree.
+        Invalid: a manifest cannot be read, a pattern in it leads out of the tree, or two have one name.
     """
     data = files.read(FILE)
     root = None if data is None else read_toml(FILE, data, _PyProject)
@@ -94,7 +94,7 @@ def find(files: Files) -> tuple[list[Member], tuple[str, ...]]:
     locks = tuple(lock for lock in LOCKS if files.read(lock) is not None)
     with_uv = uv is not None or "uv.lock" in locks
     sources = uv.sources if uv is not None else {}
-    names = {_canonical(project.name or ""): at for at, (_, project) in found.items()}
+    names = _names(found)
     return [_member(at, found, names, sources, with_uv) for at in sorted(found)], locks
 
 
@@ -109,6 +109,20 @@ def _workspace(files: Files, manifest: Manifest, workspace: _Workspace) -> list[
         return paths
 
     return sorted({FILE} | meant(workspace.members, "members") - meant(workspace.exclude, "exclude"))
+
+
+def _names(found: _Found) -> dict[str, str]:
+    """Return the directory of each project by its name, as others name it."""
+    names: dict[str, str] = {}
+    for at, (manifest, project) in sorted(found.items()):
+        name = project.name or ""
+        other = names.setdefault(_canonical(name), at)
+        if other != at:
+            first, its = found[other]
+            field = "project.name" if project.project and project.project.name else "tool.poetry.name"
+            same = f"{name!r} is the name of {first.file} already"
+            raise manifest.invalid(same if its.name == name else f"{same}, as {its.name!r}", field)
+    return names
 
 
 def _member(
