@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from bnet.cli.plain import Plain, Story
 from bnet.cli.render import note
 from bnet.cli.summary import tell
 from bnet.errors import BnetError
+
+if TYPE_CHECKING:
+    from bnet.build.graph import Graph
 
 
 @click.command()
@@ -27,7 +31,7 @@ def watch(words: tuple[str, ...], jobs: int | None) -> None:
     """
     from bnet.build.engine import default_jobs
     from bnet.build.totals import totals
-    from bnet.build.watch import Index, Watcher
+    from bnet.build.watch import Watcher, passes
     from bnet.host.events import watch_tree
     from bnet.wiring.workshop import Workshop
 
@@ -35,12 +39,14 @@ def watch(words: tuple[str, ...], jobs: int | None) -> None:
     here = first.here
     os.chdir(first.root)
 
-    def build(touched: set[str] | None) -> bool:
-        """Build with what is on disk by now, the configuration included."""
+    def build(touched: set[str] | None) -> bool | None:
+        """Build with what is on disk by now, the configuration included; None if that could not be tried."""
         try:
             shop = Workshop(Path(first.root), os.environ, note)
             with shop.lock(note):
                 names = shop.graph.select(list(words), here=here) if words else shop.graph.order()
+                if touched is not None:
+                    names = _without(shop.known.unmade.keys() - touched, names, shop.graph)
                 made = shop.build(
                     names,
                     jobs=jobs or default_jobs(),
@@ -53,11 +59,11 @@ def watch(words: tuple[str, ...], jobs: int | None) -> None:
                 report = made.run(names)
         except BnetError as error:
             note(f"bnet: {error}")
-            return False
+            return None
         except OSError:
             if os.path.isdir(first.root):
                 raise
-            return False  # it was removed under the build's feet
+            return None  # it was removed under the build's feet
         worked = any(each.tier not in ("instant", "fresh") for each in report.outcomes)
         if worked or touched is None:
             tell(report, totals(report, shop.graph))
@@ -69,11 +75,20 @@ def watch(words: tuple[str, ...], jobs: int | None) -> None:
         stopped.append(number)
 
     signal.signal(signal.SIGTERM, stop)
+    first.graph.order()  # what is wrong with the configuration to begin with is an error
     first.lock(note).release()
-    events = watch_tree(first.root, Index(first.known, first.root).passes)
+    events = watch_tree(first.root, passes)
     try:
-        Watcher(first.state, first.root, events, build).run(lambda: bool(stopped))
+        Watcher(first.state, first.root, events, build, note).run(lambda: bool(stopped))
     finally:
         events.close()
     if not os.path.isdir(first.root):
         note(f"bnet: {first.root} is gone")
+
+
+def _without(left: set[str], names: list[str], graph: "Graph") -> list[str]:
+    """Return names without those that are left alone, and what depends on them."""
+    for name in graph.order() if left else ():
+        if not left.isdisjoint(graph.needs(name)):
+            left.add(name)
+    return [name for name in names if name not in left]

@@ -287,7 +287,9 @@ class TestWhereTheCacheIs:
         assert sorted(entries.rglob("*")) != before
 
 
-@pytest.mark.parametrize("words", [["build"], ["build", "base"], ["build", "--dry-run"], ["build", "--verify"]])
+@pytest.mark.parametrize(
+    "words", [["build"], ["build", "base"], ["build", "--dry-run"], ["build", "--verify"]]
+)
 def test_in_a_directory_that_was_removed(tree: Tree, words: list[str]) -> None:
     tree.declare(base=CAT)
     (tree.root / "gone").mkdir()
