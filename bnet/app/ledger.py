@@ -309,5 +309,8 @@ def _unwanted(said: str) -> BnetError:
     That much the look has shown; the hub's words only tell which of two things a person has to mend.
     """
     if _REFUSING.search(said):
-        return RefusedByPolicy(f"the hub refuses the push: {said}", hint="`bnet doctor` tries what it allows")
+        # Git's words for the one cause, that it cannot write what it got, name neither permissions nor disks.
+        storing = "the hub's files may not be written by this user, or its disk is full"
+        hint = storing if "unpack" in said else "`bnet doctor` tries what it allows"
+        return RefusedByPolicy(f"the hub refuses the push: {said}", hint=hint)
     return HubUnreachable(f"the hub can be read, but pushes do not arrive: {said}", hint="it is tried again")

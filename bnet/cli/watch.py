@@ -30,8 +30,9 @@ def watch(words: tuple[str, ...], jobs: int | None) -> None:
     Example: bnet watch api
     """
     from bnet.build.engine import default_jobs
+    from bnet.build.index import passes
     from bnet.build.totals import totals
-    from bnet.build.watch import Watcher, passes
+    from bnet.build.watch import Watcher
     from bnet.host.events import watch_tree
     from bnet.wiring.workshop import Workshop
 
