@@ -1,5 +1,6 @@
 """Something to do: one change, outputs to restore, a first build, bytes to hash; and what memory that takes."""
 
+import json
 import os
 import random
 import shutil
@@ -19,6 +20,7 @@ from common import Row, human
 
 MANY = Shape(1000)
 GIGABYTE, PIECE = 1 << 30, 1 << 20
+OWN = "of that, the build by its own clock"
 
 
 def changed(ground: Ground) -> list[Row]:
@@ -67,6 +69,7 @@ def hashing(ground: Ground) -> list[Row]:
     build = Entrant(ground.tools.words(BNET), tree, ground.tools.env(tree), lambda: forget(tree))
     ways: dict[str, Callable[[], float]] = {
         BNET: lambda: build.run().clock,
+        OWN: lambda: _own_seconds(build),
         "blake3, one thread": lambda: _hash(pieces, 1),
         f"blake3, {os.cpu_count()} threads": lambda: _hash(pieces, blake3.AUTO),
     }
@@ -80,14 +83,14 @@ def hashing(ground: Ground) -> list[Row]:
     rows = [
         Row(
             "hashing 1 GB, whole process: bnet", _rate(medians[BNET]), "", f"{ground.runs} runs, files cached"
-        )
+        ),
+        Row(f"  {OWN}", _rate(medians[OWN])),
     ]
-    for name in list(ways)[1:]:
-        share = medians[name] / medians[BNET]
+    for name in list(ways)[2:]:
+        share = medians[name] / medians[OWN]
         verdict = "reached" if share >= 0.6 else "MISSED"
-        rows.append(
-            Row(f"  {name}, in memory", _rate(medians[name]), "bnet >= 60%", f"{share:.0%}: {verdict}")
-        )
+        said = f"{share:.0%} by its own clock: {verdict}; {medians[name] / medians[BNET]:.0%} as a process"
+        rows.append(Row(f"  {name}, in memory", _rate(medians[name]), "bnet >= 60%", said))
     return rows
 
 
@@ -134,6 +137,15 @@ def _editor(name: str) -> Callable[[Path], None]:
 def _without_outputs(tree: Path) -> None:
     for path in tree.glob("packages/*/dist"):
         shutil.rmtree(path)
+
+
+def _own_seconds(build: Entrant) -> float:
+    """Return what a build says that it took, from its first package to its last."""
+    build.before()
+    done = subprocess.run(
+        [*build.words, "--json"], cwd=build.cwd, env=build.env, capture_output=True, check=True
+    )
+    return float(json.loads(done.stdout)["seconds"])
 
 
 def _gigabyte(tree: Path) -> list[bytes]:

@@ -3,7 +3,6 @@
 import marshal
 import os
 import struct
-from _thread import get_ident
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
@@ -78,10 +77,10 @@ def is_young(row: bytes, now: int) -> bool:
 
 def file_system_time(directory: str) -> int:
     """Return the time in ns that a file gets which is written now; clocks of programs may differ from it."""
-    path = os.path.join(directory, f".now.{os.getpid()}.{get_ident()}")
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    path = os.path.join(directory, ".now")
     try:
-        return os.fstat(handle).st_mtime_ns
-    finally:
-        os.close(handle)
-        os.unlink(path)
+        os.utime(path)
+    except FileNotFoundError:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.utime(path)
+    return os.stat(path).st_mtime_ns
