@@ -18,6 +18,7 @@ from bnet.build.sandbox import calls, filter
 
 _HERE = 0xFFFFFF9C  # AT_FDCWD, in 32 bits
 CANNOT = 125  # the exit code when the command could not even be tried
+REST_MS = 1000  # for what a command left running to be ended, after the command itself
 
 
 class Tracer:
@@ -93,22 +94,31 @@ def _become(through: socket.socket, code: bytes, argv: Sequence[str]) -> None:
 
 
 def _follow(child: int, listener: filter.Listener, tracer: Tracer) -> int:
-    """Look at every call until the child has ended; return its exit code."""
+    """Look at every call until the child has ended, and what it left running has been ended; return its exit code."""
     ended = os.pidfd_open(child)
     poll = select.poll()
     poll.register(listener, select.POLLIN)
     poll.register(ended, select.POLLIN)
-    while True:
-        for handle, _ in poll.poll():
+    code, anybody = None, True
+    while code is None or anybody:
+        happened = poll.poll(None if code is None else REST_MS)
+        anybody = anybody and (code is None or bool(happened))
+        for handle, events in happened:
             if handle == ended:
                 code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-                return code if code >= 0 else 128 - code
+                poll.unregister(ended)
+                continue
+            if not events & select.POLLIN:  # nobody is left who could ask
+                anybody = False
+                poll.unregister(listener)
+                continue
             asked = listener.receive()
             if asked is not None:
                 try:
                     tracer.look(asked)
                 finally:
                     listener.let_go_on(asked)
+    return code if code >= 0 else 128 - code
 
 
 def main(arguments: Sequence[str]) -> int:
