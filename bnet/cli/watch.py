@@ -33,7 +33,7 @@ def watch(words: tuple[str, ...], jobs: int | None) -> None:
     from bnet.build.index import passes
     from bnet.build.totals import totals
     from bnet.build.watch import Watcher
-    from bnet.host.events import watch_tree
+    from bnet.host.events.tree import watch_tree
     from bnet.wiring.workshop import Workshop
 
     first = Workshop(Path.cwd(), os.environ, note)

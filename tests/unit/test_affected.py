@@ -116,11 +116,11 @@ class TestRepositoriesInside:
 class TestLinks:
     def test_the_file_behind_a_source_changed(self, repository: Repository) -> None:
         repository.declare({"name": "p", "path": "p"}, {"name": "q", "path": "q"})
-        repository.write("shared/x", "1")
-        repository.link("p/x", "../shared/x")
-        repository.link("q/x", "../shared/y")
+        repository.write("common/x", "1")
+        repository.link("p/x", "../common/x")
+        repository.link("q/x", "../common/y")
         repository.commit()
-        repository.write("shared/x", "2")
+        repository.write("common/x", "2")
         assert repository.affected() == ["p"]
 
     def test_a_link_on_the_way_leads_elsewhere(self, repository: Repository) -> None:

@@ -78,7 +78,7 @@ def test_a_directory_of_the_path_that_is_missing_costs_nothing(bench: Bench) -> 
 
 
 def change_link_target(bench: Bench) -> None:
-    bench.write("shared", "2")
+    bench.write("common", "2")
 
 
 def change_behind_two_links(bench: Bench) -> None:
@@ -107,12 +107,12 @@ def test_what_lies_elsewhere_and_counts_is_seen(bench: Bench, change: Callable[[
     bench.declare(bench.package())
     (bench.root / "bnet.yaml").rename(bench.root / "real.yaml")
     (bench.root / "bnet.yaml").symlink_to("real.yaml")
-    bench.write("shared", "1")
+    bench.write("common", "1")
     bench.write("other", "0")
     bench.write("p/src/two", "x")
     bench.write("p/.gitignore", "# nothing yet\n")
-    (bench.root / "p/src/link").symlink_to("../../shared")
-    (bench.root / "middle").symlink_to("shared")
+    (bench.root / "p/src/link").symlink_to("../../common")
+    (bench.root / "middle").symlink_to("common")
     (bench.root / "p/src/link2").symlink_to("../../middle")
     bench.build()
     bench.settle()
@@ -126,12 +126,12 @@ def test_what_lies_elsewhere_and_counts_is_seen(bench: Bench, change: Callable[[
 
 def test_what_is_behind_one_link_is_watched_like_a_source(bench: Bench) -> None:
     bench.declare(bench.package())
-    bench.write("shared", "1")
-    (bench.root / "p/src/link").symlink_to("../../shared")
+    bench.write("common", "1")
+    (bench.root / "p/src/link").symlink_to("../../common")
     bench.settle()
     bench.build()
     assert bench.is_instant()
-    bench.write("shared", "2")
+    bench.write("common", "2")
     assert not bench.is_instant()
     assert bench.tiers() == {"p": "full"}
 
@@ -375,7 +375,7 @@ WAIT = 'echo > "$GATE"; cat "$GO"; mkdir -p dist; cat src/* > dist/out; '
         lambda bench: bench.write("p/src/one", "2"),
         lambda bench: bench.write("p/src/more", "2"),
         lambda bench: (bench.root / "p/src/two").unlink(),
-        lambda bench: bench.write("shared", "2"),
+        lambda bench: bench.write("common", "2"),
         lambda bench: bench.write("p/src/.gitignore", "two\n"),
     ],
     ids=["changed", "added", "removed", "behind a link", "ignored"],
@@ -383,9 +383,9 @@ WAIT = 'echo > "$GATE"; cat "$GO"; mkdir -p dist; cat src/* > dist/out; '
 def test_what_was_built_from_sources_in_motion_is_not_kept(
     bench: Bench, edit: Callable[[Bench], object]
 ) -> None:
-    bench.write("shared", "1")
+    bench.write("common", "1")
     bench.write("p/src/two", "x")
-    (bench.root / "p/src/link").symlink_to("../../shared")
+    (bench.root / "p/src/link").symlink_to("../../common")
     bench.declare(
         bench.package("p", build_cmd=WAIT),
         bench.package("q", dependencies=["p"], build_cmd="mkdir -p dist; cat ../p/dist/out > dist/out"),
@@ -421,17 +421,17 @@ def test_what_depends_on_sources_in_motion_is_kept_under_what_it_was_made_of(ben
 
 
 def test_a_shared_source_that_changes_between_two_packages_is_seen_next_time(bench: Bench) -> None:
-    bench.write("shared.txt", "1")
-    cat = "mkdir -p dist; cat ../shared.txt > dist/out"
+    bench.write("common.txt", "1")
+    cat = "mkdir -p dist; cat ../common.txt > dist/out"
     bench.declare(
-        bench.package("a", build_cmd=cat, sources=["/shared.txt"]),
-        bench.package("b", build_cmd=cat, sources=["/shared.txt"], dependencies=["a"]),
+        bench.package("a", build_cmd=cat, sources=["/common.txt"]),
+        bench.package("b", build_cmd=cat, sources=["/common.txt"], dependencies=["a"]),
     )
 
     def edit(event: object) -> None:
         if getattr(event, "package", "") == "a" and getattr(event, "outcome", None) is not None:
             bench.settle()
-            bench.write("shared.txt", "2")
+            bench.write("common.txt", "2")
 
     bench.build(told=edit)
     assert not bench.is_instant()

@@ -322,22 +322,22 @@ def test_what_was_saved_while_the_configuration_was_broken_is_built_afterwards(t
 
 def test_the_target_of_a_source_that_is_a_link(tree: Watched) -> None:
     tree.declare(P | {"sources": ["x"], "build_cmd": "cat x > out"})
-    tree.write("shared/x", "one")
+    tree.write("common/x", "one")
     (tree.root / "p").mkdir()
-    (tree.root / "p/x").symlink_to("../shared/x")
+    (tree.root / "p/x").symlink_to("../common/x")
     tree.start()
-    tree.write("shared/x", "two")
+    tree.write("common/x", "two")
     tree.until(lambda: tree.read("p/out") == "two")
     tree.until(tree.answers)
 
 
 def test_the_target_of_a_link_outside_of_the_tree(tree: Watched) -> None:
     tree.declare(P | {"sources": ["x"], "build_cmd": "cat x > out"})
-    tree.write("../shared", "one")
+    tree.write("../common", "one")
     (tree.root / "p").mkdir()
-    (tree.root / "p/x").symlink_to("../../shared")
+    (tree.root / "p/x").symlink_to("../../common")
     tree.start()
-    tree.write("../shared", "two")
+    tree.write("../common", "two")
     tree.build()
     assert tree.read("p/out") == "two"
     tree.until(tree.answers_after_builds)
