@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from blake3 import blake3
@@ -112,9 +113,7 @@ def monorepo(ground: Ground) -> list[Row]:
     """`examples/monorepo`, TypeScript and a bundler: everything, then nothing, as a process and in one."""
     trees = {tool: _example(ground, tool) for tool in (BNET, TURBO)}
     full = {
-        tool: Entrant(
-            ground.tools.words(tool), tree, ground.tools.env(tree), lambda tree=tree: _unbuilt(tree)
-        )  # type: ignore[misc]
+        tool: Entrant(ground.tools.words(tool), tree, ground.tools.env(tree), partial(_unbuilt, tree))
         for tool, tree in trees.items()
     }
     nothing = {tool: entrant._replace(before=lambda: None) for tool, entrant in full.items()}

@@ -47,6 +47,8 @@ class Connections:
                 return self._lend(dialect, old, work)
             except ANSWERS:
                 raise
+            # Not narrower: each library raises something else on a connection that was cut off. Nothing is hidden,
+            # for what was another fault is raised by the new connection too.
             except Exception:
                 with self._lock:
                     stale, self._free = self._free, []

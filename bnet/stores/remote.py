@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,8 +61,9 @@ class RemoteStore:
             try:
                 dialect.put(system, str(path), temporary)
                 dialect.rename(system, temporary, target)
-            except Exception:
-                _try(lambda: system.rm_file(temporary))
+            except BaseException:
+                with suppress(Exception):  # the store has failed already, in a way that is raised again below
+                    system.rm_file(temporary)
                 with self._lock:
                     self._directories.clear()  # somebody may have removed them
                 raise
@@ -143,10 +145,3 @@ class RemoteStore:
 def _join(base: str, name: str) -> str:
     base = base.rstrip("/")
     return f"{base}/{name}" if base else name
-
-
-def _try(work: Callable[[], object]) -> None:
-    try:
-        work()
-    except Exception:
-        return

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from workbench import Bench
@@ -43,7 +44,7 @@ def killed(work: Callable[[], object], at: int) -> bool:
     if child == 0:
         left = at
 
-        def audit(event: str, arguments: tuple[object, ...]) -> None:
+        def audit(event: str, arguments: tuple[Any, ...]) -> None:
             nonlocal left
             writes = (
                 event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
@@ -53,7 +54,7 @@ def killed(work: Callable[[], object], at: int) -> bool:
                 if left == -1:  # a file is there by then, and nothing is in it yet
                     with contextlib.suppress(OSError, TypeError):
                         if writes:
-                            os.open(arguments[0], arguments[2], 0o600)  # type: ignore[arg-type]
+                            os.open(arguments[0], arguments[2], 0o600)
                     os.kill(os.getpid(), 9)
 
         try:

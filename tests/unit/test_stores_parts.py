@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -213,8 +214,8 @@ def test_a_download_that_breaks_off_leaves_nothing(
     store = DirectoryStore(shelf)
     store.send("a", blob)
 
-    def breaks(source: object, target: object, _size: int) -> None:
-        target.write(b"bl")  # type: ignore[attr-defined]
+    def breaks(source: IO[bytes], target: IO[bytes], _size: int) -> None:
+        target.write(b"bl")
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("shutil.copyfileobj", breaks)

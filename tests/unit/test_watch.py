@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,9 +32,13 @@ class Watched:
         self.log = root / "log"
         self.write("base/src/a", "a")
         self.write("top/src/a", "t")
-        base = {"name": "base", "path": "base", "build_cmd": COMMAND}
-        top = {"name": "top", "path": "top", "build_cmd": f"{COMMAND}; cat ../base/out/all >> out/all"}
-        top["dependencies"] = ["base"]  # type: ignore[assignment]
+        base: dict[str, Any] = {"name": "base", "path": "base", "build_cmd": COMMAND}
+        top: dict[str, Any] = {
+            "name": "top",
+            "path": "top",
+            "build_cmd": f"{COMMAND}; cat ../base/out/all >> out/all",
+        }
+        top["dependencies"] = ["base"]
         told = [package | {"sources": ["src/**"], "outputs": ["out/**"]} for package in (base, top)]
         self.declare(*told)
         self.process: subprocess.Popen[bytes] | None = None
@@ -77,6 +82,10 @@ class Watched:
         while not holds():
             assert time.monotonic() < until, self.log.read_text()
             time.sleep(0.02)
+
+    def until_made(self, text: str) -> None:
+        """Wait until this is what the last package is made of."""
+        self.until(lambda: self.read() == text)
 
     def build(self, *words: str) -> Completed:
         return run([sys.executable, "-m", "bnet", "build", *words], env=self.env, cwd=self.root, timeout=60)
@@ -126,11 +135,11 @@ def test_what_is_saved_is_built_and_what_depends_on_it(tree: Watched) -> None:
     tree.start()
     assert tree.read() == "ta"
     tree.write("base/src/a", "b")
-    tree.until(lambda: tree.read() == "tb")
+    tree.until_made("tb")
     tree.write("base/src/new", "n")
-    tree.until(lambda: tree.read() == "tbn")
+    tree.until_made("tbn")
     (tree.root / "base/src/new").unlink()
-    tree.until(lambda: tree.read() == "tb")
+    tree.until_made("tb")
     tree.until(tree.answers)
     assert tree.build().complaint.startswith("2 packages up to date (2 instant)")
 
@@ -140,7 +149,7 @@ def test_editors_that_replace_files(tree: Watched) -> None:
     for number in range(3):
         tree.write("base/src/.a.swp", f"{number}")
         (tree.root / "base/src/.a.swp").rename(tree.root / "base/src/a")
-        tree.until(lambda number=number: tree.read() == f"t{number}")  # type: ignore[misc]
+        tree.until_made(f"t{number}")
 
 
 def test_another_branch_and_back(tree: Watched) -> None:
@@ -160,7 +169,7 @@ def test_another_branch_and_back(tree: Watched) -> None:
     tree.start()
     for branch, made in [("main", "ta"), ("other", "tother"), ("main", "ta")]:
         git("checkout", "-q", branch)
-        tree.until(lambda made=made: tree.read() == made)  # type: ignore[misc]
+        tree.until_made(made)
 
 
 def test_a_thousand_files_at_once(tree: Watched) -> None:
@@ -181,7 +190,7 @@ def test_what_fails_is_tried_again_once_it_is_mended(tree: Watched) -> None:
     tree.until(lambda: "bnet.yaml:2: is no valid YAML" in tree.log.read_text())
     tree.write("base/src/a", "mended")
     tree.write("bnet.yaml", good)
-    tree.until(lambda: tree.read() == "tmended")
+    tree.until_made("tmended")
 
 
 def test_outputs_that_somebody_removes_come_back(tree: Watched) -> None:
@@ -314,7 +323,7 @@ def test_what_was_saved_while_the_configuration_was_broken_is_built_afterwards(t
     tree.until(tree.calm)
     assert not tree.answers()
     tree.write("bnet.yaml", good)
-    tree.until(lambda: tree.read() == "tmeanwhile")
+    tree.until_made("tmeanwhile")
 
 
 # -- what is not where it seems to be

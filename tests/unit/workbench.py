@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bnet.build.engine import Event, Report
+from bnet.build.engine import Event
 from bnet.build.instant import up_to_date
 from bnet.build.package import Outcome
 from bnet.wiring.workshop import Workshop
@@ -55,15 +55,21 @@ class Bench:
         return (self.root / path).read_text()
 
     def build(
-        self, *names: str, told: Callable[[Event], None] = lambda event: None, **wishes: bool
+        self,
+        *names: str,
+        told: Callable[[Event], None] = lambda event: None,
+        keep_going: bool = True,
+        force: bool = False,
+        dry_run: bool = False,
     ) -> dict[str, Outcome]:
         """Bring the tree up to date, without the short way."""
         os.chdir(self.root)
         shop = Workshop(self.root, self.env)
-        options = {"keep_going": True, "force": False, "dry_run": False, **wishes}
         with shop.lock(print):
             wanted = list(names) or shop.graph.order()
-            report: Report = shop.build(wanted, jobs=2, told=told, **options).run(wanted)  # type: ignore[arg-type]
+            report = shop.build(
+                wanted, jobs=2, keep_going=keep_going, force=force, dry_run=dry_run, told=told
+            ).run(wanted)
         self.trouble = report.trouble
         return {each.name: each for each in report.outcomes}
 

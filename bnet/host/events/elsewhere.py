@@ -75,7 +75,8 @@ class Elsewhere:
         while not self._stop.is_set():
             try:
                 self._follow()
-            except Exception:  # of whatever kind: who reads has to know that something was missed
+            # Not narrower: whatever ended it, who reads is told that something was missed, and it begins anew.
+            except Exception:
                 with self._lock:
                     self._lost = True
                 self._tell()
