@@ -327,13 +327,13 @@ def test_a_build_in_a_terminal_ends_with_what_failed_and_why(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_ends_the_commands_and_clears_the_screen(tmp_path: Path, number: int) -> None:
-    session = Session(tmp_path, "build", "slow", TAG=f"tag-{tmp_path.name}")
+    session = Session(tmp_path, "build", "slow", TAG=str(tmp_path))
     session.read_until("slow  ")
     session.process.send_signal(number)
     assert session.end() == ["bnet: interrupted; what was built by then is not built again"]
     assert session.process.returncode == 130
     until = time.monotonic() + 10  # what is killed goes in its own time
-    while _tagged(f"tag-{tmp_path.name}"):
+    while _tagged(str(tmp_path)):
         assert time.monotonic() < until, "a command was left running"
 
 
@@ -344,7 +344,7 @@ def _tagged(tag: str) -> int:
 
 @pytest.mark.parametrize("pause", [0.0, 0.0005, 0.0015, 0.01])
 def test_a_second_interrupt_right_after_the_first_changes_nothing(tmp_path: Path, pause: float) -> None:
-    tag, count = f"tag-{tmp_path.name}", 12
+    tag, count = str(tmp_path), 12
     told = [{"name": f"p{n}", "build_cmd": f"exec sleep 60.{n}", "sources": []} for n in range(count)]
     (tmp_path / "bnet.yaml").write_text(json.dumps({"packages": told}))
     process = subprocess.Popen(
