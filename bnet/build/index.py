@@ -4,13 +4,13 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from bnet.build import instant
-from bnet.build.files import LINK, NEVER, Content, Lister, join_names, split_names
-from bnet.build.globs import Patterns
-from bnet.build.package import DEFAULT_SOURCES
+from bnet.build.files import LINK, Content, join_names, split_names
+from bnet.build.finder import Finder
+from bnet.build.lister import NEVER
 from bnet.build.record import Record, Unmade
 from bnet.build.stamps import stamp
 from bnet.errors import BnetError
-from bnet.model.tree import Package
+from bnet.model.tree import Tree
 
 
 def passes(path: str) -> bool:
@@ -146,10 +146,9 @@ class Tried:
 
     def __init__(self, known: Record) -> None:
         """Begin with none of them."""
-        tree = known.tree
-        self._everywhere = tree.sources if tree else ()
-        self._packages = {package.name: package for package in tree.packages} if tree else {}
-        self._lister = Lister([package.path for package in self._packages.values()])
+        self._tree = known.tree or Tree()
+        self._packages = {package.name: package for package in self._tree.packages}
+        self._finder = Finder(self._tree)
         self._unmade: dict[str, Unmade] = {}
         self._places: dict[str, set[str]] = {}
         self._below: dict[str, set[str]] = {}
@@ -183,21 +182,11 @@ class Tried:
         if package is None:
             return True
         if not (unmade.sources or unmade.places):
-            return bool(package.sources or self._everywhere)
-        besides = [*package.outputs]
-        if package.sources == DEFAULT_SOURCES:
-            besides += (glob for each in self._beside(package) for glob in each.outputs)
+            return bool(package.sources or self._tree.sources)
         try:
-            own = self._lister.find(
-                Patterns(package.sources, package.path), besides=Patterns(besides, package.path)
-            )
-            shared = self._lister.find(Patterns(self._everywhere, "."))
+            return join_names(self._finder.sources(package).paths) != unmade.sources
         except BnetError:
             return True
-        return join_names(sorted({*own.paths, *shared.paths})) != unmade.sources
-
-    def _beside(self, package: Package) -> list[Package]:
-        return [each for each in self._packages.values() if each.path == package.path]
 
 
 def _links(*contents: Content) -> Iterator[str]:

@@ -49,7 +49,7 @@ def up_to_date(environ: Mapping[str, str], began: float) -> bool:
     root = root_above(stood)
     if not cache or not root:
         return False
-    state = os.path.join(cache, "trees", xxhash.xxh3_64_hexdigest(os.fsencode(root)))
+    state = state_of(cache, root)
     try:
         with open(os.path.join(state, NAME), "rb") as file:
             head = _read_head(file)
@@ -63,6 +63,16 @@ def up_to_date(environ: Mapping[str, str], began: float) -> bool:
         return False
     sys.stderr.write(summary({"instant": count}, 0, time.perf_counter() - began) + "\n")
     return True
+
+
+def state_of(cache: str, root: str) -> str:
+    """Return the directory of what is known of a tree.
+
+    Args:
+        cache: this user's.
+        root: the tree's own, real names only.
+    """
+    return os.path.join(cache, "trees", xxhash.xxh3_64_hexdigest(os.fsencode(root)))
 
 
 def root_above(directory: str) -> str:
@@ -207,7 +217,7 @@ def _agree(found: dict[str, bytes], more: "Mapping[str, bytes] | Iterator[tuple[
 
 def _of_missing(paths: "Iterable[str]", now: int) -> dict[str, bytes] | None:
     """Return the stamps that tell that an ignore file has come; None if one has, or something else is missing."""
-    from bnet.build.files import IGNORE, place_of
+    from bnet.build.lister import IGNORE, place_of
     from bnet.build.stamps import is_young, stamp
 
     found: dict[str, bytes] = {}

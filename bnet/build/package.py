@@ -1,91 +1,27 @@
 """One package: what is so, what that means for it, and bringing it up to date."""
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from time import monotonic
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from blake3 import blake3
 
 from bnet.build import files, keys
 from bnet.build.cache import LONGEST_LOG, Cache, Entry, Kept
-from bnet.build.files import Content, Lister, Listing, printable
+from bnet.build.commands import Commands
+from bnet.build.files import Content, printable
+from bnet.build.finder import DEFAULT_SOURCES, Finder
 from bnet.build.globs import Patterns
+from bnet.build.lister import Listing
+from bnet.build.outcome import Failed, Wishes
 from bnet.build.record import Made, Watched
 from bnet.build.restore import There, clear_way, remove, restore
 from bnet.build.stamps import SIZE, file_system_time, is_young, stamps
 from bnet.errors import BnetError
 from bnet.model.tree import Package, Tree
-from bnet.process import Child, TimedOut
-
-Tier = Literal["instant", "fresh", "local", "remote", "incremental", "full"]
-Result = Literal["success", "failure", "timeout", "error", "skipped"]
-CACHED: tuple[Tier, ...] = ("instant", "fresh", "local", "remote")
-DEFAULT_SOURCES = ("**",)
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a package.
-
-    Attributes:
-        name: the package's.
-        tier: how it was, or with `--dry-run` would be, brought up to date; None if it was not tried.
-        result, exit_code: how that ended; an exit code only of its command.
-        reason: why this tier, or what went wrong.
-        key: of what it is made from; "" if that is not known.
-        seconds: how long it took; begun: when that began, on the monotonic clock.
-        saved: the seconds that its command took when it last ran, if it did not now.
-        log: the file with what the command printed, replayed or new.
-        because: the package whose failure made this one impossible.
-        warnings: what a person should know.
-    """
-
-    name: str
-    tier: Tier | None = None
-    result: Result = "success"
-    exit_code: int | None = None
-    reason: str = ""
-    key: str = ""
-    seconds: float = 0.0
-    begun: float = 0.0
-    saved: float = 0.0
-    log: str | None = None
-    because: str | None = None
-    warnings: tuple[str, ...] = ()
-
-
-class Failed(BnetError):
-    """A package could not be built; what its command said is in its log."""
-
-    exit_code = 1
-
-    def __init__(
-        self, message: str, result: Result, exit_code: int | None = None, *, log: Path | None = None
-    ) -> None:
-        """Keep how it ended, and where that is logged, if not where the package's own log is."""
-        super().__init__(message)
-        self.result: Result = result
-        self.code = exit_code
-        self.log = log
-
-
-class Wishes(NamedTuple):
-    """What a call of `bnet build` asks for besides packages.
-
-    Attributes:
-        force: run the commands, whatever is known.
-        dry_run: only say what would be done.
-        env: the environment.
-        strict: run a command so that it sees only what was declared.
-    """
-
-    force: bool
-    dry_run: bool
-    env: Mapping[str, str]
-    strict: bool
 
 
 class Seen(NamedTuple):
@@ -126,18 +62,13 @@ class Shop:
         self.root = root
         self.tree = tree
         self.cache = cache
-        self.logs = state / "logs"
         self.state = state
         self.wishes = wishes
         self.now = now
-        self._by_path: dict[str, list[Package]] = {}
-        for package in tree.packages:
-            self._by_path.setdefault(package.path, []).append(package)
-        self.lister = Lister([package.path for package in tree.packages])
+        self.finder = Finder(tree)
+        self.commands = Commands(root, tree, state, wishes)
         # Packages to look at, where it is known that nothing of the others changed.
         self.touched: set[str] | None = None
-        self.children: set[Child] = set()
-        self.closing = False
         self.umask = os.umask(0o077)
         os.umask(self.umask)
 
@@ -148,7 +79,7 @@ class Shop:
     ) -> bool:
         """Tell whether no stamp of a package differs, so that nothing of it need be read."""
         same = (
-            made.declared == self.declared(package)
+            made.declared == self.finder.declared(package)
             and made.inputs.dependencies == produced
             and made.inputs.tools == tools
             and made.inputs.env == keys.env_of(self.tree, package, self.wishes.env)
@@ -167,12 +98,6 @@ class Shop:
             and stamps(made.outputs.names()) == made.outputs.stamps
         )
 
-    def declared(self, package: Package) -> bytes:
-        """Return the digest of what says where a package's files are."""
-        beside = self._made_beside(package)
-        told = (package.path, package.sources, package.outputs, beside, self.tree.sources, self.lister.inner)
-        return blake3(msgspec.msgpack.encode(told)).digest()
-
     def look(
         self, package: Package, made: Made | None, produced: dict[str, bytes], tools: dict[str, str]
     ) -> Seen:
@@ -182,13 +107,13 @@ class Shop:
             BnetError: one of them is a socket or cannot be read.
         """
         now = file_system_time(str(self.state))
-        known = made if made is not None and made.declared == self.declared(package) else None
+        known = made if made is not None and made.declared == self.finder.declared(package) else None
         sources, source_places = self._listed(
-            package, (known.sources, known.source_places) if known else None, self._find_sources, now
+            package, (known.sources, known.source_places) if known else None, self.finder.sources, now
         )
         content = files.read_content(sources, made.sources if made else Content(), now)
         outputs, output_places = self._listed(
-            package, (known.outputs, known.output_places) if known else None, self._find_outputs, now
+            package, (known.outputs, known.output_places) if known else None, self.finder.outputs, now
         )
         kept = files.read_content(outputs, made.outputs if made else Content(), now, anything=True)
         inputs = keys.Inputs(
@@ -214,23 +139,6 @@ class Shop:
         # Stamped after they were read: what appears in between makes a directory young.
         return listing.paths, _watched(listing.places, now)
 
-    def _find_sources(self, package: Package) -> Listing:
-        shared = self.lister.find(Patterns(self.tree.sources, ".")) if self.tree.sources else Listing([], [])
-        besides = Patterns(self._made_beside(package), package.path)
-        own = self.lister.find(Patterns(package.sources, package.path), besides=besides)
-        paths = sorted({*own.paths, *shared.paths})
-        return Listing(paths, [*own.places, *shared.places])
-
-    def _made_beside(self, package: Package) -> tuple[str, ...]:
-        """Return the patterns of what is made in a package's directory, which is no source by default."""
-        if package.sources != DEFAULT_SOURCES:
-            return package.outputs
-        others = (each for each in self._by_path[package.path] if each is not package)
-        return (*(glob for each in others for glob in each.outputs), *package.outputs)
-
-    def _find_outputs(self, package: Package) -> Listing:
-        return self.lister.find(Patterns(package.outputs, package.path), ignoring=False)
-
     # -- bringing it up to date
 
     def restore(self, package: Package, seen: Seen, entry: Entry, is_others: Callable[[str], bool]) -> bool:
@@ -243,98 +151,27 @@ class Shop:
         return restore(self.cache, package, there, entry, seen.key, seen.inputs, self.umask)
 
     def run(self, package: Package, seen: Seen, is_others: Callable[[str], bool]) -> None:
-        """Run a package's hooks and command, with what they print in its log.
+        """Run a package's hooks and command, where nothing is in the way of its outputs.
 
         Raises:
             Blocked: its outputs cannot get to their place.
-            Failed: one of them did, or reached for what the package does not declare where that is forbidden.
+            Failed: as `Commands.run` does.
         """
         clear_way(package)
         kept = seen.outputs.names() if package.incremental else []
         if not package.incremental:
             remove(package, _there(seen, is_others), seen.outputs.names())
-        self.logs.mkdir(parents=True, exist_ok=True)
-        log = os.open(self.log(package), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            if self.wishes.strict:
-                self._run_strictly(package, {*seen.sources.names(), *self._given(package), *kept}, log)
-            else:
-                self._commands(package, log, list, self.wishes.env)
-        finally:
-            os.close(log)
+        self.commands.run(package, lambda: {*seen.sources.names(), *self._given(package), *kept})
 
     def _given(self, package: Package) -> set[str]:
         """Return the files that a package may use of its dependencies: those that its key speaks of."""
         found: set[str] = set()
         for other in self.tree.packages:
             if other.name in package.dependencies:
-                found.update(self._find_outputs(other).paths)
+                found.update(self.finder.shown(other).paths)
                 if not other.outputs:
-                    found.update(self._find_sources(other).paths, self._given(other))
+                    found |= self._given(other)
         return found
-
-    def _run_strictly(self, package: Package, readable: Collection[str], log: int) -> None:
-        from bnet.build.sandbox import box, strict
-
-        place = self.state / "strict" / f"{os.getpid()}-{package.name.replace('/', '%')}"
-        opened = strict.open_box(place, self.root, package, readable)
-        env = box.environment(self.wishes.env, (*self.tree.env, *package.env))
-        failed = None
-        try:
-            try:
-                self._commands(package, log, opened.command, env)
-            except Failed as error:
-                failed = error
-            beyond = opened.undeclared()
-            os.write(log, strict.listing(beyond).encode())
-            if words := strict.complaint(beyond):
-                raise Failed(words, "failure", failed.code if failed else None)
-            if failed is not None:
-                raise failed
-            opened.land()
-        finally:
-            opened.remove()
-
-    def _commands(
-        self,
-        package: Package,
-        log: int,
-        wrapped: Callable[[list[str]], list[str]],
-        env: Mapping[str, str],
-    ) -> None:
-        until = None if package.timeout is None else monotonic() + float(package.timeout)
-        for command in (package.hooks.pre_build, package.build_cmd, package.hooks.post_build):
-            if command is not None:
-                argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
-                self._command(package, wrapped(argv), log, env, until)
-
-    def _command(
-        self, package: Package, argv: list[str], log: int, env: Mapping[str, str], until: float | None
-    ) -> None:
-        try:
-            child = Child(argv, env=dict(env), cwd=os.path.join(self.root, package.path), log=log)
-        except OSError as error:
-            if not os.path.isdir(package.path):
-                raise Failed(f"its directory {package.path} is not there", "error") from None
-            raise Failed(f"{argv[0]}: cannot be run: {error.strerror}", "error") from None
-        self.children.add(child)
-        try:
-            if self.closing:
-                child.kill()
-            code = child.wait(None if until is None else max(0.0, until - monotonic()))
-        except TimedOut:
-            told = f"it took longer than its timeout of {float(package.timeout or 0):g} s"
-            raise Failed(told, "timeout") from None
-        finally:
-            self.children.discard(child)
-        if code < 0:
-            raise Failed(f"its command was killed by signal {-code}", "failure", 128 - code)
-        if code > 0:
-            raise Failed(f"its command ended with exit code {code}", "failure", code)
-
-    def log(self, package: Package) -> Path:
-        """Return where a package's log is."""
-        return log_path(self.state, package.name)
 
     def outputs_now(self, package: Package) -> tuple[Content, Watched, tuple[str, ...]]:
         """Return what a package has made, and warnings about it.
@@ -343,7 +180,7 @@ class Shop:
             Failed: it made nothing of what it declares, or a thing that cannot be kept.
         """
         now = file_system_time(str(self.state))
-        listing = self._find_outputs(package)
+        listing = self.finder.outputs(package)
         patterns = Patterns(package.outputs, package.path)
         missing = patterns.unmatched(listing.paths)
         if package.outputs and not listing.paths:
@@ -368,18 +205,17 @@ class Shop:
         if changed or _same(seen.source_places):
             return changed, seen
         now = file_system_time(str(self.state))
-        listing = self._find_sources(package)
+        listing = self.finder.sources(package)
         changed = sorted(set(listing.paths) ^ set(seen.sources.names()))
         return changed, seen._replace(source_places=_watched(listing.places, now))
 
     def changed_below(self, made: Made, package: Package) -> list[str]:
         """Return what users see of a package, and is not what it was when that was settled."""
-        listing = self._find_outputs if package.outputs else self._find_sources
         content = made.outputs if package.outputs else made.sources
         places = made.output_places if package.outputs else made.source_places
         changed = files.changed_since(content)
         if not changed and not _same(places):
-            changed = sorted(set(listing(package).paths) ^ set(content.names()))
+            changed = sorted(set(self.finder.shown(package).paths) ^ set(content.names()))
         return changed
 
     def keep(self, package: Package, seen: Seen, outputs: Content, seconds: float) -> None:
@@ -409,22 +245,11 @@ class Shop:
 
     def _end_of_log(self, package: Package) -> bytes:
         try:
-            with self.log(package).open("rb") as file:
+            with self.commands.log_of(package).open("rb") as file:
                 file.seek(max(0, os.fstat(file.fileno()).st_size - LONGEST_LOG))
                 return file.read(LONGEST_LOG)
         except FileNotFoundError:
             return b""
-
-    def stop(self) -> None:
-        """End what runs now, and let nothing more begin."""
-        self.closing = True
-        for child in list(self.children):
-            child.kill()
-
-
-def log_path(state: Path, name: str) -> Path:
-    """Return where the log of a package is, in its tree's directory."""
-    return state / "logs" / f"{name.replace('/', '%')}.log"
 
 
 def _watched(paths: list[str], now: int) -> Watched:

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from bnet.build.files import NEVER
 from bnet.build.globs import Patterns, compile_glob, expand, has_magic
+from bnet.build.lister import NEVER
 from bnet.build.outputs import ANYTHING
 from bnet.model.tree import Package, Tree
 

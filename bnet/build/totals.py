@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bnet.build.engine import Report
 from bnet.build.graph import Graph
-from bnet.build.package import Outcome
+from bnet.build.outcome import Outcome
 
 RUN = ("full", "incremental")  # the tiers in which a package's command runs
 

@@ -11,7 +11,8 @@ from bnet.build.engine import Build, Report
 from bnet.build.entries import Entry, decode_entry
 from bnet.build.graph import Graph
 from bnet.build.keys import Difference
-from bnet.build.package import Outcome, Seen
+from bnet.build.outcome import Outcome
+from bnet.build.package import Seen
 from bnet.build.recent import recent
 from bnet.build.record import Made
 from bnet.build.totals import RUN
@@ -63,7 +64,7 @@ def explain(build: Build, name: str) -> Explained:
     now = next(each for each in report.outcomes if each.name == name)
     if now.result != "success":
         return Explained(name, last, now, _causes(report, build.graph, name), None, (), None)
-    seen = build.look(name)
+    seen = build.work.look(name)
     differences = (
         [] if last is None else _said(keys.differences(last.inputs, seen.inputs, last.sources, seen.sources))
     )

@@ -22,7 +22,7 @@ from bnet.files import write_atomic
 
 if TYPE_CHECKING:
     from bnet.build.engine import Report
-    from bnet.build.package import Outcome
+    from bnet.build.outcome import Outcome
     from bnet.build.totals import Totals
     from bnet.wiring.workshop import Workshop
 
@@ -96,7 +96,7 @@ def build(
 
     Example: bnet build api ./packages/ui 'plugin-*'
     """
-    from bnet.build.engine import default_jobs
+    from bnet.build.crew import default_jobs
     from bnet.build.totals import totals
     from bnet.wiring.workshop import Workshop
 

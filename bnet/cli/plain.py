@@ -12,7 +12,7 @@ from bnet.cli.render import note, span
 
 if TYPE_CHECKING:
     from bnet.build.engine import Event
-    from bnet.build.package import Outcome
+    from bnet.build.outcome import Outcome
 
 LogWish = Literal["all", "new", "failed", "none"]
 UNTOUCHED = ("instant", "fresh")

@@ -11,7 +11,7 @@ from bnet.cli.render import note, span
 
 if TYPE_CHECKING:
     from bnet.build.engine import Report
-    from bnet.build.package import Outcome
+    from bnet.build.outcome import Outcome
     from bnet.build.totals import Failure, Totals
 
 SHORT = 1.0  # seconds; nobody asks where the time of a shorter build went

@@ -29,7 +29,7 @@ def watch(words: tuple[str, ...], jobs: int | None) -> None:
 
     Example: bnet watch api
     """
-    from bnet.build.engine import default_jobs
+    from bnet.build.crew import default_jobs
     from bnet.build.index import passes
     from bnet.build.totals import totals
     from bnet.build.watch import Watcher

@@ -14,7 +14,8 @@ from bnet.errors import BnetError
 
 if TYPE_CHECKING:
     from bnet.build.keys import Difference
-    from bnet.build.package import Outcome, Seen
+    from bnet.build.outcome import Outcome
+    from bnet.build.package import Seen
     from bnet.build.why import Explained, Near
     from bnet.wiring.workshop import Workshop
 

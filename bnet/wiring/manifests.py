@@ -5,8 +5,8 @@ from contextlib import chdir
 from pathlib import Path
 from typing import NamedTuple
 
-from bnet.build.files import Lister
 from bnet.build.globs import Patterns
+from bnet.build.lister import Lister
 from bnet.codec.workspaces import discover
 from bnet.model.tree import Tree
 

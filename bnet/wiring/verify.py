@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bnet.build.engine import Event
 from bnet.build.files import printable
-from bnet.build.package import Outcome
+from bnet.build.outcome import Outcome
 from bnet.build.record import load
 from bnet.errors import AnswerNo, BnetError
 from bnet.model.tree import Package
@@ -99,8 +99,8 @@ def _check_is_in(path: Path, root: Path, said: str) -> None:
 
 def _clean(root: Path, packages: Sequence[Package]) -> None:
     """Remove what an earlier build has left: the outputs, and what Git ignores stays, as installed packages do."""
-    from bnet.build.files import Lister
     from bnet.build.globs import Patterns
+    from bnet.build.lister import Lister
 
     stood = os.getcwd()
     os.chdir(root)

@@ -12,10 +12,12 @@ from xxhash import xxh3_128_digest
 
 from bnet.build import record, upkeep
 from bnet.build.cache import Cache
-from bnet.build.engine import Build, Event, state_of
+from bnet.build.commands import log_path
+from bnet.build.engine import Build, Event
 from bnet.build.graph import Graph
-from bnet.build.instant import CONFIG, root_above
-from bnet.build.package import Shop, Wishes, log_path
+from bnet.build.instant import CONFIG, root_above, state_of
+from bnet.build.outcome import Wishes
+from bnet.build.package import Shop
 from bnet.build.stamps import file_system_time
 from bnet.codec.sizes import parse_size, size_text
 from bnet.errors import BnetError
@@ -87,7 +89,7 @@ class Workshop:
         self.here = os.path.relpath(os.path.realpath(directory), self.root)
         self.clock = SystemClock()
         self.cache_path = cache_path(env)
-        self.state = state_of(self.cache_path, self.root)
+        self.state = Path(state_of(str(self.cache_path), self.root))
 
     @cached_property
     def known(self) -> record.Record:

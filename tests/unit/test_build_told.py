@@ -22,7 +22,7 @@ from bnet.build.exports.junit import junit
 from bnet.build.exports.metrics import metrics
 from bnet.build.exports.trace import laid_out, trace
 from bnet.build.graph import Graph
-from bnet.build.package import Outcome
+from bnet.build.outcome import Outcome
 from bnet.build.totals import totals
 from bnet.build.why import Explained, explain
 from bnet.cli.why import described, told

@@ -18,7 +18,7 @@ import pyte
 import pytest
 
 from bnet.build.engine import Event
-from bnet.build.package import Outcome
+from bnet.build.outcome import Outcome
 from bnet.cli.live import MOST, Live, Progress, Size, can_show
 from bnet.cli.plain import Story, printed
 

@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnet.build.files import Lister
 from bnet.build.globs import Patterns
+from bnet.build.lister import Lister
 from bnet.codec import people
 from bnet.codec.schemas import shipped
 from bnet.codec.tree import read_tree

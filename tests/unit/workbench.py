@@ -13,7 +13,7 @@ import pytest
 
 from bnet.build.engine import Event
 from bnet.build.instant import up_to_date
-from bnet.build.package import Outcome
+from bnet.build.outcome import Outcome
 from bnet.wiring.workshop import Workshop
 
 CAT = "mkdir -p dist; cat src/* > dist/out"

@@ -6,7 +6,7 @@ from datetime import datetime
 from xml.etree import ElementTree
 
 from bnet.build.engine import Report
-from bnet.build.package import Outcome
+from bnet.build.outcome import Outcome
 from bnet.build.totals import has_run
 
 LONGEST = 1 << 20  # characters of a log that are kept, its end: readers hold a whole report in memory

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from bnet.build.engine import Report
-from bnet.build.package import Outcome
+from bnet.build.outcome import Outcome
 from bnet.build.totals import Totals
 
 PROCESS = 1
