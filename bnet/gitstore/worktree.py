@@ -1,28 +1,22 @@
 """Snapshots of a person's working tree, made beside the repository and never in it."""
 
-import configparser
 import contextlib
 import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from bnet.errors import BnetError, HubUnreachable, Invalid
+from bnet.errors import Invalid
+from bnet.gitstore.personal import PersonRepo, find_repository
 from bnet.gitstore.repo import LOCAL_TIMEOUT, GitMissing, Repo
-from bnet.gitstore.sources import SNAPSHOTS, check_address, make_repo, on_hub, shown
+from bnet.gitstore.snapshot import Snapshot
+from bnet.gitstore.sources import make_repo
 from bnet.process import Completed, TimedOut, run
-
-if TYPE_CHECKING:
-    import git
 
 LIMIT = 100_000_000  # bytes
 TREE_TIMEOUT = 600.0  # seconds
-PUSH_TIMEOUT = 3600.0  # a stalled one is ended much earlier, by ssh and HTTP themselves (see `repo`)
 
 # The person's own settings count, as for their own `git add`, except for what writes into their repository or
 # starts something there, what makes success a matter of taste, and the wait for a disk that keeps nothing.
@@ -37,157 +31,6 @@ _SETTINGS = (
 )
 # No name and no time: the same tree is the same commit, whoever submits it and whenever.
 _WHO = "bnet <bnet@localhost> 946684800 +0000"
-
-
-class Person(NamedTuple):
-    """Who works in a repository, by its configuration; "" for what is not set."""
-
-    name: str
-    email: str
-
-
-class PersonRepo(msgspec.Struct, frozen=True, kw_only=True):
-    """A repository that a person works in.
-
-    Attributes:
-        root: the top of the work tree; None in a bare repository.
-        git_dir: what Git keeps for this work tree.
-        remotes: name -> the URL that is fetched from, as it is written.
-        user: who works there.
-    """
-
-    root: Path | None
-    git_dir: Path
-    remotes: Mapping[str, str]
-    user: Person
-
-
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """A tree as a commit without parents, in a temporary repository.
-
-    Attributes:
-        oid: of the commit; the same for the same tree.
-        subdirectory: the directory that was asked for, seen from the top of the tree; "" for the top itself.
-        files: how many it holds.
-        new_files: how many of them differ from the last commit.
-        new_bytes: how large those are in the work tree.
-        submodules: paths of the nested repositories, of which it holds no files but the id of a commit.
-        warnings: what Git had to say, such as a directory that may not be read and so is left out.
-        store: the temporary repository; it borrows from the person's what that has already.
-    """
-
-    oid: str
-    subdirectory: str
-    files: int
-    new_files: int
-    new_bytes: int
-    submodules: tuple[str, ...]
-    warnings: tuple[str, ...]
-    store: Repo
-
-    @property
-    def ref(self) -> str:
-        """The snapshot's name on a hub."""
-        return SNAPSHOTS + self.oid
-
-    def push(self, hub_url: str) -> bool:
-        """See to it that the hub has this snapshot, and tell whether it had to be sent.
-
-        Call it again once the job's transaction has landed: a snapshot that the hub has had for long may have
-        been deleted just before that. With nothing to send it is one `ls-remote`.
-
-        Raises:
-            HubUnreachable: no answer came; it may be tried again.
-            BnetError: the hub does not take it.
-        """
-        check_address(hub_url)
-        said = ""
-        # First only what the hub lacks is sent; to a hub that does not understand this, all of it.
-        for lean in (True, False):
-            refs = on_hub(hub_url, [self.ref, "refs/heads/*"], self.store.env)
-            if refs.get(self.ref) == self.oid:
-                return said != ""
-            assumed = self._assume(list(refs.values()) if lean else [])
-            said = self._send(hub_url)
-            if not said:
-                return True
-            if not assumed:
-                break
-        if on_hub(hub_url, [self.ref], self.store.env).get(self.ref) == self.oid:
-            return True
-        raise BnetError(f"the hub {shown(hub_url)} does not take the snapshot: {shown(said)}")
-
-    def _assume(self, tips: Sequence[str]) -> bool:
-        """Make Git leave out what is in the trees of the hub's branches; tell whether we have any of them.
-
-        By itself it does so only for the parents of what is sent, and a snapshot has none; but where a clone
-        is shallow, it looks at all the trees. So the temporary repository is made to look like a shallow one
-        with these tips (measured: 4 objects are sent instead of 304).
-        """
-        asked = "".join(f"{oid}\n" for oid in tips).encode()
-        told = self.store.git("cat-file", "--batch-check=%(objectname) %(objecttype)", input=asked)
-        words = [line.split() for line in told.out.decode().splitlines()]
-        ours = sorted({oid for oid, kind in words if kind == "commit"})
-        (self.store.git_dir / "shallow").write_text("".join(f"{oid}\n" for oid in ours))
-        return bool(ours)
-
-    def _send(self, hub_url: str) -> str:
-        """Push, and return what was said if it failed."""
-        lease = f"--force-with-lease={self.ref}:"
-        refspec = f"{self.oid}:{self.ref}"
-        try:
-            done = self.store.git("push", "--quiet", lease, "--", hub_url, refspec, timeout=PUSH_TIMEOUT)
-        except TimedOut as error:
-            raise HubUnreachable(f"the hub {shown(hub_url)} did not take the snapshot: {error}") from None
-        return done.complaint if done.code != 0 else ""
-
-
-def find_repository(path: Path) -> PersonRepo | None:
-    """Return the repository that a directory is in; None if it is in none.
-
-    Args:
-        path: a directory anywhere in it; a submodule and a linked work tree are found as such.
-
-    Raises:
-        BnetError: there is no such directory, or the repository is broken.
-    """
-    try:
-        import git  # takes 60 ms, and starts `git version`
-    except ImportError as error:
-        raise GitMissing(f"GitPython cannot be used: {error}", hint="install Git 2.34 or later") from None
-    try:
-        with git.Repo(path.resolve(strict=True), search_parent_directories=True, expand_vars=False) as found:
-            return _read_repository(found)
-    except git.InvalidGitRepositoryError:
-        _refuse_broken_link(path.resolve())
-        return None
-    except (OSError, ValueError, configparser.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise Invalid(
-            f"it cannot be looked at: {reason}", file=str(path), hint="see what `git status` says"
-        ) from None
-
-
-def _read_repository(found: "git.Repo") -> PersonRepo:
-    own, whole = found.config_reader("repository"), found.config_reader()
-    urls = {each.name: own.get_values(f'remote "{each.name}"', "url", "")[0] for each in found.remotes}
-    return PersonRepo(
-        root=None if found.working_tree_dir is None else Path(found.working_tree_dir),
-        git_dir=Path(found.git_dir),
-        remotes={name: str(url) for name, url in urls.items() if url},
-        user=Person(*(str(whole.get("user", key, fallback="")) for key in ("name", "email"))),
-    )
-
-
-def _refuse_broken_link(directory: Path) -> None:
-    """Give up where a file `.git` leads nowhere, as Git does: the tree was meant to be in a repository."""
-    for each in (directory, *directory.parents):
-        if (each / ".git").is_file():
-            raise Invalid(
-                "it leads to a repository that is not there",
-                file=str(each / ".git"),
-                hint="try `git worktree repair`",
-            )
 
 
 @contextlib.contextmanager

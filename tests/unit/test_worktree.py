@@ -15,8 +15,10 @@ import pytest
 
 from bnet.errors import BnetError, HubUnreachable, Invalid
 from bnet.gitstore import repo
+from bnet.gitstore.personal import Person, find_repository
+from bnet.gitstore.snapshot import Snapshot
 from bnet.gitstore.sources import SNAPSHOTS
-from bnet.gitstore.worktree import Person, Snapshot, find_repository, snapshot
+from bnet.gitstore.worktree import snapshot
 from bnet.process import Completed, run
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -853,7 +855,7 @@ def test_nobody_in_particular(person: Path) -> None:
 
 def test_no_git(person: Path, env: dict[str, str], tmp_path: Path) -> None:
     """In a process of its own: GitPython looks for Git once, when it is imported."""
-    script = "import sys; from pathlib import Path; from bnet.gitstore.worktree import find_repository\n"
+    script = "import sys; from pathlib import Path; from bnet.gitstore.personal import find_repository\n"
     script += (
         "try: find_repository(Path(sys.argv[1]))\nexcept Exception as e: print(type(e).__name__, e.hint)"
     )
