@@ -10,8 +10,9 @@ import msgspec
 from blake3 import blake3
 
 from bnet.build import files, keys
-from bnet.build.cache import LONGEST_LOG, Cache, Entry, Kept
+from bnet.build.cache import LONGEST_LOG, Cache
 from bnet.build.commands import Commands
+from bnet.build.entries import Entry, Kept
 from bnet.build.files import Content, printable
 from bnet.build.finder import DEFAULT_SOURCES, Finder
 from bnet.build.globs import Patterns

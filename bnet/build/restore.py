@@ -11,10 +11,12 @@ from typing import NamedTuple
 import msgspec
 
 from bnet.build import files, keys
-from bnet.build.cache import Cache, Damaged, Entry, Kept
+from bnet.build.cache import Cache
+from bnet.build.entries import Entry, Kept
 from bnet.build.files import printable
 from bnet.build.globs import Patterns
 from bnet.build.keys import Inputs
+from bnet.build.objects import Damaged
 from bnet.build.outputs import ANYTHING
 from bnet.errors import BnetError
 from bnet.model.tree import Package
@@ -65,10 +67,10 @@ def restore(
     check_way(package)
     staged: list[tuple[str, str]] = []
     try:
-        cache.check_room(entry.files, package.path)
+        cache.objects.check_room(entry.files, package.path)
         for path, kept in wanted.items():
             if kept.kind == files.LINK or there.table.get(path) != (kept.kind, kept.digest):
-                staged.append((cache.stage(kept), path))
+                staged.append((cache.objects.stage(kept), path))
         remove(package, there, [path for path in there.table if path not in wanted])
         for temporary, path in staged:
             _put(temporary, path, package.path)

@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from bnet.build.cache import Cache, Unpackable, pieces
+from bnet.build.cache import Cache
 from bnet.build.entries import Entry, decode_entry
 from bnet.build.files import LINK
+from bnet.build.objects import Unpackable, pieces
 from bnet.files import move
 
 YOUNG = 600.0  # seconds that an object stays that no entry names

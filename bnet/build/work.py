@@ -10,7 +10,7 @@ import msgspec
 from blake3 import blake3
 
 from bnet.build import keys, tools
-from bnet.build.cache import Entry
+from bnet.build.entries import Entry
 from bnet.build.files import Content, printable
 from bnet.build.hooks import TreeHooks
 from bnet.build.outcome import Failed, Outcome, Tier

@@ -16,10 +16,11 @@ from blake3 import blake3
 from workbench import Bench
 
 from bnet.build import upkeep
-from bnet.build.cache import Cache, Damaged
+from bnet.build.cache import Cache
 from bnet.build.entries import Entry, Kept, decode_entry, encode_entry
 from bnet.build.files import Content
 from bnet.build.keys import Inputs
+from bnet.build.objects import Damaged
 from bnet.stores.memory import MemoryStore
 
 DAY = 86400.0
@@ -63,7 +64,7 @@ class Shelf:
         for kept in entry.files:
             target.unlink(missing_ok=True)
             try:
-                cache.lay_out(kept, str(target))
+                cache.objects.lay_out(kept, str(target))
             except Damaged:
                 return None
             found.append(target.read_bytes())
@@ -100,7 +101,7 @@ def test_what_goes_in_comes_out(shelf: Shelf, data: bytes) -> None:
 def test_what_is_too_large_for_memory_is_packed_and_verified_in_pieces(
     shelf: Shelf, unit: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bnet.build.cache.LARGE", 10_000)
+    monkeypatch.setattr("bnet.build.objects.LARGE", 10_000)
     assert shelf.restore(shelf.keep("a", unit * 100)) == [unit * 100]
     packed = [path.suffix for path in shelf.files("objects") if path.stat().st_size]
     assert packed == [".z"]
@@ -276,7 +277,7 @@ def test_a_cache_that_refuses_is_not_asked_for_every_package(
         asked.append(path)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shelf.cache, "_place", full)
+    monkeypatch.setattr(shelf.cache.shelf, "place", full)
     for _ in range(3):
         with pytest.raises(AssertionError):
             shelf.keep("a", b"1")
@@ -422,7 +423,7 @@ def test_verify_removes_and_names_what_is_wrong_and_nothing_else(shelf: Shelf) -
     keys = {name: shelf.keep(name, name.encode() * 500) for name in ("object", "lacks", "entry")}
     assert upkeep.verify(shelf.cache) == []
     for name in ("object", "lacks"):
-        path = shelf.cache.object_path(blake3(name.encode() * 500).digest())
+        path = shelf.cache.objects.path_of(blake3(name.encode() * 500).digest())
         path.unlink() if name == "lacks" else path.write_bytes(b"other")
     shelf.cache.entry_path(keys["entry"]).write_bytes(b"other")
     (shelf.cache.path / "objects/zz").mkdir()
