@@ -51,7 +51,7 @@ class Graph:
 
         Args:
             words: each a name, a pattern of names, or a directory; `api...` also takes what it depends on, `...api`
-                what depends on it, and `!word` leaves out. Nothing but words that leave out: from all packages.
+                what depends on it, and `!word` leaves out. No words but such as leave out: of all packages.
             here: the directory that one stands in, from the root of the tree.
 
         Raises:

@@ -159,7 +159,7 @@ def _refuse_others(*, init: bool, verify: bool) -> None:
 
 def _chosen(shop: "Workshop", words: tuple[str, ...], revision: str | None) -> list[str]:
     """Return the packages that are meant: all of them, those of these names, and of these those that are affected."""
-    names = shop.graph.select(list(words), here=shop.here) if words else shop.graph.order()
+    names = shop.graph.select(words, here=shop.here)
     if revision is None:
         return names
     affected = set(shop.affected(revision))

@@ -46,7 +46,7 @@ def graph(words: tuple[str, ...], form: Format | None, as_json: bool, output: Pa
     from bnet.wiring.workshop import Workshop
 
     shop = Workshop(Path.cwd(), os.environ)
-    names = shop.graph.select(list(words), here=shop.here) if words else shop.graph.order()
+    names = shop.graph.select(words, here=shop.here)
     chosen = "json" if as_json else form or _meant_by(output)
     text = _rendered(_drawing(shop, names), chosen)
     if output is None:

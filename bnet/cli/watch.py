@@ -45,7 +45,7 @@ def watch(words: tuple[str, ...], jobs: int | None) -> None:
         try:
             shop = Workshop(Path(first.root), os.environ, note)
             with shop.lock(note):
-                names = shop.graph.select(list(words), here=here) if words else shop.graph.order()
+                names = shop.graph.select(words, here=here)
                 if touched is not None:
                     names = _without(shop.known.unmade.keys() - touched, names, shop.graph)
                 made = shop.build(

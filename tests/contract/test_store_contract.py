@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,7 +19,6 @@ from bnet.stores.memory import MemoryStore
 from bnet.stores.opening import adapter
 
 KINDS = ["memory", "guarded", "directory", "fsspec memory", "sftp", "s3", "webdav"]
-SERVERS = {"sftp": store_servers.sftp, "s3": store_servers.s3, "webdav": store_servers.webdav}
 WRONG = ["", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "./a", "A", "a b", "ä", "a\n"]
 LARGE = 300_000  # bytes: more than a packet, a buffer or a chunk of any of them
 
@@ -28,15 +26,7 @@ LARGE = 300_000  # bytes: more than a packet, a buffer or a chunk of any of them
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Server]]:
     """Start each kind of server once, when it is needed first."""
-    with ExitStack() as stack:
-        running: dict[str, Server] = {}
-
-        def get(kind: str) -> Server:
-            if kind not in running:
-                at = tmp_path_factory.mktemp("server") / kind
-                running[kind] = stack.enter_context(SERVERS[kind](at))
-            return running[kind]
-
+    with store_servers.each_once(tmp_path_factory.mktemp("server")) as get:
         yield get
 
 

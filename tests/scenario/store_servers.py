@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -221,3 +221,20 @@ def make_read_only(at: Path) -> None:
 
 def _program(name: str) -> str:
     return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:{SBIN}") or name
+
+
+SERVERS = {"sftp": sftp, "s3": s3, "webdav": webdav}
+
+
+@contextmanager
+def each_once(top: Path) -> Iterator[Callable[[str], Server]]:
+    """Lend what starts each kind of server once, when it is needed first."""
+    with ExitStack() as stack:
+        running: dict[str, Server] = {}
+
+        def get(kind: str) -> Server:
+            if kind not in running:
+                running[kind] = stack.enter_context(SERVERS[kind](top / kind))
+            return running[kind]
+
+        yield get

@@ -18,8 +18,7 @@ from bnet.errors import StoreFailed
 from bnet.model.tree import SharedStore
 from bnet.stores.opening import adapter, open_store
 
-SERVERS = {"sftp": store_servers.sftp, "s3": store_servers.s3, "webdav": store_servers.webdav}
-KINDS = list(SERVERS)
+KINDS = list(store_servers.SERVERS)
 LARGE = 3_000_000  # bytes; more than all buffers between here and there
 CUT = 1_000_000
 
@@ -29,15 +28,7 @@ Get = Callable[[str], Server]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Get]:
     """Start each kind of server once, when it is needed first."""
-    with ExitStack() as stack:
-        running: dict[str, Server] = {}
-
-        def get(kind: str) -> Server:
-            if kind not in running:
-                at = tmp_path_factory.mktemp("server") / kind
-                running[kind] = stack.enter_context(SERVERS[kind](at))
-            return running[kind]
-
+    with store_servers.each_once(tmp_path_factory.mktemp("server")) as get:
         yield get
 
 
@@ -87,7 +78,7 @@ def test_a_server_that_is_killed_is_reported_once(
     kind: str, tmp_path: Path, blob: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    with SERVERS[kind](tmp_path / "server") as server:
+    with store_servers.SERVERS[kind](tmp_path / "server") as server:
         server.introduce(monkeypatch)
         store = open_store(SharedStore(url=shelf(server), timeout=10), said.append)
         store.send("a", blob)

@@ -604,6 +604,11 @@ def test_a_hub_that_refuses_what_is_lean_gets_all(
     git(hub, "fsck", "--strict", "--connectivity-only", taken.oid)
 
 
+def send(taken: Snapshot, hub: Path) -> None:
+    """Bring a snapshot to the hub, as somebody else would."""
+    git(taken.store.git_dir, "push", "-q", hub, f"{taken.oid}:{taken.ref}")
+
+
 def test_an_answer_that_got_lost_is_no_failure(
     person: Path, hub: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -611,9 +616,7 @@ def test_an_answer_that_got_lost_is_no_failure(
     with snapshot(person, env) as taken:
 
         def land_and_fail() -> Completed:
-            subprocess.run(
-                ["git", "push", "-q", hub, f"{taken.oid}:{taken.ref}"], cwd=taken.store.git_dir, check=True
-            )
+            send(taken, hub)
             return Completed(128, b"", b"the remote end hung up unexpectedly")
 
         calls.before_push = land_and_fail
@@ -626,13 +629,7 @@ def test_another_who_sends_the_same_at_the_same_time_is_no_failure(
 ) -> None:
     calls = Calls(monkeypatch)
     with snapshot(person, env) as taken:
-
-        def come_first() -> None:
-            subprocess.run(
-                ["git", "push", "-q", hub, f"{taken.oid}:{taken.ref}"], cwd=taken.store.git_dir, check=True
-            )
-
-        calls.before_push = come_first
+        calls.before_push = lambda: send(taken, hub)
         assert taken.push(str(hub)) is True
     assert calls.remote() == ["ls-remote", "push"]
 
