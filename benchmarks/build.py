@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[[Ground], list[Row]]] = {
     "restored": build_work.restored,
     "first": build_work.first,
     "watched": build_idle.watched,
+    "saved": build_idle.saved,
     "memory": build_work.memory,
     "hashing": build_work.hashing,
     "monorepo": build_work.monorepo,

@@ -1,13 +1,16 @@
 """Nothing to do: what a tool needs to find that out."""
 
 import json
+import statistics
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from build_runs import Entrant, Ground, Reach, alternate, middle, say, seconds, table
 from build_tools import BNET, DOIT, NINJA, NPX, TURBO
-from build_trees import Shape
+from build_trees import Shape, graph_of
 from common import Row
 
 PEERS = (TURBO, NPX, DOIT, NINJA)
@@ -15,6 +18,7 @@ PASS, STAT = "python -c pass", "a bare Python that stats the same files"
 STATS = "import os, sys\nfor path in open(sys.argv[1]).read().split('\\n'): os.stat(path)"
 LARGE = Shape(1000, files=100, size=600)
 READY_S = 60
+SAVED_S = 0.2
 
 
 def idle6(ground: Ground) -> list[Row]:
@@ -37,28 +41,67 @@ def watched(ground: Ground) -> list[Row]:
     bnet = ground.entrant(BNET, LARGE)
     others = {PASS: ground.bare("pass"), NINJA: ground.entrant(NINJA, LARGE)}
     alone = middle(alternate({BNET: bnet}, ground.runs)[BNET]).clock
-    with (
-        (ground.root / "watch.log").open("wb") as log,
-        subprocess.Popen(
-            [*bnet.words[:-1], "watch"],
-            cwd=bnet.cwd,
-            env=bnet.env,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        ) as watch,
-    ):
-        try:
-            _until_quicker(bnet, alone)
-            times = alternate({BNET: bnet, **others}, ground.runs)
-        finally:
-            watch.terminate()
+    with _watching(bnet, ground.root / "watch.log"):
+        _until_quicker(bnet, alone)
+        times = alternate({BNET: bnet, **others}, ground.runs)
     return table(
         "nothing to do, 100,000 files, bnet watch runs",
         times,
         {PASS: Reach(2, plus=0.02), NINJA: Reach(1)},
         note=f"without the watch {seconds(alone)}",
     )
+
+
+def saved(ground: Ground) -> list[Row]:
+    """From the save of a file to the end of what `bnet watch` builds of it, the command included."""
+    rows = []
+    for packages in (100, 1000):
+        bnet = ground.entrant(BNET, Shape(packages))
+        package = bnet.cwd / "packages" / list(graph_of(packages))[-1]  # nothing depends on it
+        source, made = package / "src" / "f000.txt", package / "dist" / "out.txt"
+        took = []
+        with _watching(bnet, ground.root / "watch.log"):
+            _until_rebuilt(source, made, "first", READY_S)
+            for number in range(ground.runs):
+                time.sleep(1)
+                took.append(_until_rebuilt(source, made, f"save {number}", READY_S))
+        figure = statistics.median(took)
+        rows.append(
+            Row(
+                f"saved to rebuilt, {packages:,} packages, bnet watch",
+                f"{seconds(figure)} (longest {seconds(max(took))})",
+                "200 ms and the command",
+                "reached" if figure <= SAVED_S else "missed",
+            )
+        )
+    return rows
+
+
+def _until_rebuilt(source: Path, made: Path, words: str, patience: float) -> float:
+    """Save a file, and return the seconds until what is made of it says the same."""
+    source.write_text(f"{words}\n")
+    begun = time.perf_counter()
+    while not made.exists() or not made.read_text().startswith(f"{words}\n"):
+        if time.perf_counter() - begun > patience:
+            raise SystemExit(f"{made} was not built again")
+        time.sleep(0.001)
+    return time.perf_counter() - begun
+
+
+@contextmanager
+def _watching(bnet: Entrant, log: Path) -> Iterator[None]:
+    """Let `bnet watch` run in a tree."""
+    words = [*bnet.words[:-1], "watch"]
+    with (
+        log.open("wb") as said,
+        subprocess.Popen(
+            words, cwd=bnet.cwd, env=bnet.env, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+        ) as watch,
+    ):
+        try:
+            yield
+        finally:
+            watch.terminate()
 
 
 def _idle(ground: Ground, shape: Shape, reaches: dict[str, Reach]) -> list[Row]:
