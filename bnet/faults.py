@@ -72,6 +72,7 @@ class FaultyHub:
         self.accept = inner.accept
         self.contains = inner.contains
         self.newest_transaction = inner.newest_transaction
+        self.recorded = inner.recorded
         self.changes = inner.changes
         self.origin = inner.origin
         self.older = inner.older

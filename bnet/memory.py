@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from bnet.codec import layout
 from bnet.codec.view import Changes, File
 from bnet.errors import Damaged
-from bnet.ports import Commit, Look, Stamp, Update
+from bnet.ports import Commit, Look, Recorded, Stamp, Update
 
 
 class Repository:
@@ -87,12 +87,30 @@ class MemoryHub:
         return max(stamps, key=lambda stamp: stamp.seq, default=None)
 
     def _stamp(self, oid: str) -> Stamp | None:
-        commit = self.repository.commits[oid]
-        lines = commit.message.strip().rpartition("\n\n")[2].splitlines()  # trailers: the last paragraph
-        found = dict(line.split(": ", 1) for line in lines if line.startswith("Bnet-") and ": " in line)
+        commit, found = self.repository.commits[oid], dict(self._trailers(oid))
         if "Bnet-Seq" not in found:
             return None
         return Stamp(oid, int(found["Bnet-Seq"]), int(found["Bnet-Next-Job"]), commit.author, commit.at)
+
+    def recorded(self, tip: str) -> Sequence[Recorded]:
+        found = []
+        for oid in reversed(list(self._line(tip))):
+            stamp = self._stamp(oid)
+            if stamp is not None:
+                ops = [value for name, value in self._trailers(oid) if name == "Bnet-Op"]
+                parent = self.repository.commits[oid].parent
+                found.append(Recorded(stamp, [parent] if parent else [], ops))
+        return found
+
+    def _trailers(self, oid: str) -> list[tuple[str, str]]:
+        lines = (
+            self.repository.commits[oid].message.strip().rpartition("\n\n")[2].splitlines()
+        )  # the last paragraph
+        return [
+            (name, value)
+            for name, colon, value in (line.partition(": ") for line in lines)
+            if colon and name.startswith("Bnet-")
+        ]
 
     def changes(self, old: str | None, new: str) -> Changes:
         if old and old not in self.repository.trees:

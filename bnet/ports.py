@@ -62,6 +62,14 @@ class Stamp(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class Recorded(msgspec.Struct, frozen=True):
+    """A commit that calls itself a transaction: its stamp, its parents, and what its message says was done."""
+
+    stamp: Stamp
+    parents: Sequence[str]
+    ops: Sequence[str]
+
+
 class Hub(Protocol):
     """A repository that everyone can push to, and this machine's private copy of its ledger.
 
@@ -101,6 +109,9 @@ class Hub(Protocol):
 
     def newest_transaction(self, tip: str) -> Stamp | None:
         """Return the newest transaction in the ancestry of a commit."""
+
+    def recorded(self, tip: str) -> Sequence[Recorded]:
+        """Return the commits in the ancestry of one that call themselves transactions, parents first."""
 
     def changes(self, old: str | None, new: str) -> Changes:
         """Return what differs between two commits' documents; with None, all of them."""

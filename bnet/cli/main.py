@@ -30,6 +30,7 @@ VERBS = {
     "graph": "bnet.cli.graph:graph",
     "server": "bnet.cli.server:server",
     "hub": "bnet.cli.hub:hub",
+    "audit": "bnet.cli.audit:audit",
 }
 
 

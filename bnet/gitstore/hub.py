@@ -11,7 +11,7 @@ from bnet.errors import Damaged, HubUnreachable
 from bnet.gitstore import objects
 from bnet.gitstore.repo import NETWORK_TIMEOUT, SSH_OPTIONS, Repo
 from bnet.gitstore.sources import shown
-from bnet.ports import Commit, Look, Stamp, Update
+from bnet.ports import Commit, Look, Recorded, Stamp, Update
 from bnet.process import TimedOut, run
 
 KNOWN = "refs/bnet/known"
@@ -164,6 +164,9 @@ class RemoteHub:
 
     def newest_transaction(self, tip: str) -> Stamp | None:
         return objects.newest_transaction(self._repo, tip)
+
+    def recorded(self, tip: str) -> Sequence[Recorded]:
+        return objects.recorded(self._repo, tip)
 
     def changes(self, old: str | None, new: str) -> Changes:
         return objects.changes(self._repo, old, new)

@@ -8,12 +8,13 @@ from bnet.codec.layout import DOCUMENT_LIMIT, ROOT, is_read
 from bnet.codec.view import Changes, File
 from bnet.errors import Damaged
 from bnet.gitstore.repo import Repo
-from bnet.ports import Commit, Stamp
+from bnet.ports import Commit, Recorded, Stamp
 
 REGULAR = ("100644", "100755", "100664")
 _NOTES = {"120000": "is a symbolic link", "160000": "is a submodule"}
 RECENT = 20  # commits
 _HEAD_LINE = re.compile(rb"\x01([0-9a-f]+)((?: [0-9a-f]*)*)\x02(.*)")
+_OP = re.compile(rb"^Bnet-Op: (.*)$", re.MULTILINE)
 _STAMP = re.compile(rb"^Bnet-(Seq|Next-Job): (\d{1,14})$", re.MULTILINE)
 
 
@@ -117,13 +118,25 @@ def newest_transaction(repo: Repo, tip: str) -> Stamp | None:
 
 def _stamps(repo: Repo, tip: str, most: int) -> Iterator[Stamp]:
     limit = [f"-n{most}"] if most else []
-    for entry in repo.out("log", "-z", *limit, "--format=%H %ct %an%n%(trailers:unfold)", tip).split(b"\0"):
-        head, _, trailers = entry.strip().partition(b"\n")
+    return (each.stamp for each in _recorded(repo, *limit, tip))
+
+
+def recorded(repo: Repo, tip: str) -> list[Recorded]:
+    """Return the commits in the ancestry of one that call themselves transactions, parents first."""
+    return list(_recorded(repo, "--topo-order", "--reverse", tip))
+
+
+def _recorded(repo: Repo, *words: str) -> Iterator[Recorded]:
+    for entry in repo.out("log", "-z", "--format=%H %ct %an%n%P%n%(trailers:unfold)", *words).split(b"\0"):
+        head, _, rest = entry.lstrip().partition(b"\n")
+        parents, _, trailers = rest.partition(b"\n")
         found = {match[1]: int(match[2]) for match in _STAMP.finditer(trailers)}
         if b"Seq" in found and b"Next-Job" in found:
             commit, at, actor = head.decode(errors="replace").split(" ", 2)
             moment = datetime.fromtimestamp(int(at), UTC)
-            yield Stamp(commit, found[b"Seq"], found[b"Next-Job"], actor, moment)
+            stamp = Stamp(commit, found[b"Seq"], found[b"Next-Job"], actor, moment)
+            ops = [match[1].decode(errors="replace") for match in _OP.finditer(trailers)]
+            yield Recorded(stamp, parents.decode().split(), ops)
 
 
 def write_commits(repo: Repo, commits: Sequence[Commit]) -> list[str]:

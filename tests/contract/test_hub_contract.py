@@ -200,6 +200,26 @@ def test_the_newest_transaction_is_found_below_many_commits_by_hand(world: World
     assert seq_of(world) == (2, 7)
 
 
+def test_the_recorded_transactions_come_parents_first_with_what_they_say(world: World) -> None:
+    hub, tip = world.hub("a"), world.tip()
+    hub.fetch(tip)
+    one = put(
+        hub,
+        tip,
+        message="s1: a\n\n" + stamp(4) + "Bnet-Op: claim 5 attempt=1\nBnet-Op: finish 6 result=success\n",
+    )
+    by_hand = put(hub, one, message="by hand")
+    two = put(hub, by_hand, message="s1: b\n\n" + stamp(5))
+    found = [
+        (each.stamp.commit, each.stamp.seq, list(each.parents), list(each.ops)) for each in hub.recorded(two)
+    ]
+    assert found[-2:] == [
+        (one, 4, [tip], ["claim 5 attempt=1", "finish 6 result=success"]),
+        (two, 5, [by_hand], []),
+    ]
+    assert found[0][2] == []
+
+
 # -- documents
 
 

@@ -1,0 +1,105 @@
+"""The ledger's history, replayed from its first commit: was each transaction legal, and who made the others?"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from bnet.app.snapshot import NoLedger, Snapshot
+from bnet.model.job import Job
+from bnet.model.state import State
+from bnet.ports import Hub, Recorded, Stamp
+from bnet.rules.legal import Fault, Made, faults
+from bnet.rules.transaction import read_archive
+
+
+class Wrong(msgspec.Struct, frozen=True):
+    """A fault, and the transaction that it is in."""
+
+    stamp: Stamp
+    fault: Fault
+
+
+class Audit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a history holds.
+
+    Attributes:
+        transactions: how many were replayed.
+        verbs: how often each thing happened.
+        by_hand: commits by people that called themselves by an older transaction's name, such as a revert.
+        wrong: what the rules do not allow.
+    """
+
+    transactions: int
+    verbs: Mapping[str, int]
+    by_hand: int
+    wrong: tuple[Wrong, ...]
+
+
+def audit(hub: Hub, tip: str) -> Audit:
+    """Replay a history.
+
+    Args:
+        hub: whose private copy has it.
+        tip: the newest commit.
+
+    Raises:
+        NoLedger: there is none.
+        BnetError: it cannot be read.
+    """
+    wrong: list[Wrong] = []
+    verbs: Counter[str] = Counter()
+    count, quoted, seq = 0, 0, -1
+    walk = _Walk(hub)
+    for each in hub.recorded(tip):
+        if each.stamp.seq <= seq:
+            quoted += 1
+            continue
+        count, seq = count + 1, each.stamp.seq
+        verbs.update(op.split(" ", 1)[0] for op in each.ops)
+        wrong += [Wrong(each.stamp, fault) for fault in walk.step(each)]
+    if not count:
+        raise NoLedger("the branch holds no ledger: it has no transaction in its history")
+    return Audit(transactions=count, verbs=verbs, by_hand=quoted, wrong=tuple(wrong))
+
+
+class _Walk:
+    """From transaction to transaction."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._snapshot = Snapshot(hub)
+        self._last = ""
+
+    def step(self, each: Recorded) -> Iterator[Fault]:
+        """Go on to the next transaction, and yield what is wrong with it."""
+        if not self._last:
+            self._snapshot.load(each.stamp.commit)
+            self._last = each.stamp.commit
+            if each.parents and each.stamp.seq:
+                yield Fault("ledger.json", f"the first transaction has the number {each.stamp.seq}")
+            return
+        if len(each.parents) != 1 or not self._hub.contains(each.parents[0], self._last):
+            yield Fault("ledger.json", f"it does not follow the transaction before it, {self._last[:10]}")
+        if each.parents and each.parents[0] != self._last:
+            self._snapshot.load(each.parents[0])
+        before = self._snapshot.state
+        self._snapshot.load(each.stamp.commit)
+        after, self._last = self._snapshot.state, each.stamp.commit
+        yield from faults(before, after, _made(each), self._archived(before, after))
+
+    def _archived(self, before: State, after: State) -> dict[int, Job]:
+        new = sorted(after.archive - before.archive)
+        contents = self._hub.read(after.tip, new) if new else {}
+        return {job.number: job for data in contents.values() for job in read_archive(data)}
+
+
+def _made(each: Recorded) -> Made:
+    words = [op.split(" ") for op in each.ops]
+    return Made(
+        actor=each.stamp.actor,
+        seq=each.stamp.seq,
+        next_job=each.stamp.next_job,
+        adopts=any(op[0] == "adopt" for op in words),
+        claimed=[int(op[1]) for op in words if op[0] == "claim" and len(op) > 1 and op[1].isdecimal()],
+    )
