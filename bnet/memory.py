@@ -17,6 +17,7 @@ class Repository:
         self.refs: dict[str, str] = {}
         self.commits: dict[str, Commit] = {}
         self.trees: dict[str, Mapping[str, bytes]] = {}
+        self.recorded: dict[str, Recorded | None] = {}
 
     def put(self, commit: Commit) -> str:
         """Store a commit and return its id: as in Git, equal commits have equal ids."""
@@ -33,6 +34,7 @@ class Repository:
         digest.update(repr((commit.message, commit.author, commit.at)).encode())
         oid = digest.hexdigest()
         self.commits[oid], self.trees[oid] = commit, tree
+        self.recorded[oid] = _recorded(oid, commit)
         return oid
 
 
@@ -83,34 +85,12 @@ class MemoryHub:
             at = self.repository.commits[at].parent
 
     def newest_transaction(self, tip: str) -> Stamp | None:
-        stamps = [stamp for oid in self._line(tip) if (stamp := self._stamp(oid)) is not None]
-        return max(stamps, key=lambda stamp: stamp.seq, default=None)
-
-    def _stamp(self, oid: str) -> Stamp | None:
-        commit, found = self.repository.commits[oid], dict(self._trailers(oid))
-        if "Bnet-Seq" not in found:
-            return None
-        return Stamp(oid, int(found["Bnet-Seq"]), int(found["Bnet-Next-Job"]), commit.author, commit.at)
+        stamps = [each.stamp for each in self.recorded(tip)]
+        return max(stamps, key=lambda stamp: stamp.seq, default=None)  # the oldest of several
 
     def recorded(self, tip: str) -> Sequence[Recorded]:
-        found = []
-        for oid in reversed(list(self._line(tip))):
-            stamp = self._stamp(oid)
-            if stamp is not None:
-                ops = [value for name, value in self._trailers(oid) if name == "Bnet-Op"]
-                parent = self.repository.commits[oid].parent
-                found.append(Recorded(stamp, [parent] if parent else [], ops))
-        return found
-
-    def _trailers(self, oid: str) -> list[tuple[str, str]]:
-        lines = (
-            self.repository.commits[oid].message.strip().rpartition("\n\n")[2].splitlines()
-        )  # the last paragraph
-        return [
-            (name, value)
-            for name, colon, value in (line.partition(": ") for line in lines)
-            if colon and name.startswith("Bnet-")
-        ]
+        found = (self.repository.recorded[oid] for oid in self._line(tip))
+        return [each for each in found if each is not None][::-1]
 
     def changes(self, old: str | None, new: str) -> Changes:
         if old and old not in self.repository.trees:
@@ -159,6 +139,17 @@ class MemoryHub:
             else:
                 stale.append(each.ref)
         return f"stale: {' '.join(stale)}" if stale else None
+
+
+def _recorded(oid: str, commit: Commit) -> Recorded | None:
+    lines = commit.message.strip().rpartition("\n\n")[2].splitlines()  # trailers: the last paragraph
+    pairs = [line.partition(": ") for line in lines if line.startswith("Bnet-")]
+    found = {name: value for name, colon, value in pairs if colon}
+    if "Bnet-Seq" not in found:
+        return None
+    stamp = Stamp(oid, int(found["Bnet-Seq"]), int(found["Bnet-Next-Job"]), commit.author, commit.at)
+    ops = [value for name, _, value in pairs if name == "Bnet-Op"]
+    return Recorded(stamp, [commit.parent] if commit.parent else [], ops)
 
 
 def _file(path: str, data: bytes | None) -> File | None:

@@ -50,7 +50,7 @@ def audit(hub: Hub, tip: str) -> Audit:
     wrong: list[Wrong] = []
     verbs: Counter[str] = Counter()
     count, quoted, seq = 0, 0, -1
-    walk = _Walk(hub)
+    walk = Replay(hub)
     for each in hub.recorded(tip):
         if each.stamp.seq <= seq:
             quoted += 1
@@ -63,13 +63,19 @@ def audit(hub: Hub, tip: str) -> Audit:
     return Audit(transactions=count, verbs=verbs, by_hand=quoted, wrong=tuple(wrong))
 
 
-class _Walk:
+class Replay:
     """From transaction to transaction."""
 
     def __init__(self, hub: Hub) -> None:
+        """Begin before the first one."""
         self._hub = hub
         self._snapshot = Snapshot(hub)
         self._last = ""
+
+    @property
+    def state(self) -> State:
+        """The ledger as the last one left it."""
+        return self._snapshot.state
 
     def step(self, each: Recorded) -> Iterator[Fault]:
         """Go on to the next transaction, and yield what is wrong with it."""

@@ -100,9 +100,10 @@ def secrets(visit: Visit) -> Finding:
 def clock(visit: Visit) -> Finding:
     """Does the time of day agree with the other servers'?"""
     seen = visit.patient.notes.observed()
-    if seen.boot_id != visit.patient.clock.boot_id():
+    here = visit.patient.clock
+    if seen.boot_id != here.boot_id():
         return open_("no other server's clock was seen since this machine started")
-    ahead = offset(seen.skews, seen.looked_at)
+    ahead = offset(seen.skews, here.now(), here.boot())
     if abs(ahead) > TOLERANCE_S:
         way = "behind" if ahead > 0 else "ahead of"
         return bad(

@@ -104,6 +104,7 @@ class Node:
             Taken: this server was replaced, removed or cloned; nothing was touched.
             BnetError: what `Ledger.refresh` and `Ledger.transact` raise.
         """
+        self.runs.collect()  # what a dead supervisor left running is ended, however long the hub takes to answer
         look = self.ledger.refresh()
         state, me = self.ledger.state, self.identity
         check_registration(me, state.servers)
@@ -134,7 +135,7 @@ class Node:
             left={fact.intent.run: Left(self._artifacts(fact), self.runs.built(fact.key)) for fact in ended},
             lapsed=frozenset(lapsed(observed, watched(self.ledger, facts))),
             facts=Facts(),
-            trust_clock=trusted(observed.skews, observed.looked_at),
+            trust_clock=trusted(observed.skews, self.clock.now(), self.clock.boot()),
             most=most,
             run_of=self._run_of,
         )

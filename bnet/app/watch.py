@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from bnet.app.ledger import Ledger
 from bnet.model.run import RunFact
 from bnet.ports import Clock, Look
-from bnet.rules.clocks import Skew
+from bnet.rules.clocks import Skew, zero
 from bnet.rules.leases import Lease, Observed, leases_of, observe
 
 GAP_FOR_SKEW = 120.0  # seconds between two looks, above which a commit's age says nothing about clocks
@@ -35,8 +35,9 @@ def watch(
     skews = dict(observed.skews)
     recent = before.boot_id == observed.boot_id and observed.looked_at - before.looked_at <= GAP_FOR_SKEW
     if recent and stamp.actor != me and stamp.actor in ledger.state.servers:
-        ahead = (stamp.at - clock.now()).total_seconds()
-        skews[stamp.actor] = Skew(ahead_s=ahead, seen_at=observed.looked_at)
+        now = clock.now()
+        ahead, booted = (stamp.at - now).total_seconds(), zero(now, clock.boot())
+        skews[stamp.actor] = Skew(ahead_s=ahead, seen_at=observed.looked_at, zero_s=booted)
     return replace(observed, seq=stamp.seq, skews=skews)
 
 

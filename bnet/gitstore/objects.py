@@ -106,13 +106,14 @@ def read_paths(repo: Repo, tip: str, paths: Sequence[str]) -> dict[str, bytes]:
 def newest_transaction(repo: Repo, tip: str) -> Stamp | None:
     """Return the newest transaction in the ancestry of a commit.
 
-    A person's commit may quote an older transaction's message, so the newest is the one with the greatest
-    number among some, and a quoted trailer is one that does not stand in the last paragraph.
+    A person's commit may quote a transaction's message, so the newest is the one with the greatest number among
+    some, of several with that number the oldest, which the others quote; and a trailer that counts stands in the
+    last paragraph.
     """
     for most in (20, 2000, 0):
         stamps = list(_stamps(repo, tip, most))
         if stamps:
-            return max(stamps, key=lambda stamp: stamp.seq)
+            return max(reversed(stamps), key=lambda stamp: stamp.seq)
     return None
 
 

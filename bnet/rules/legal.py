@@ -51,7 +51,7 @@ def faults(before: State, after: State, made: Made, archived: Mapping[int, Job])
         old, new = before.jobs.get(number), after.jobs.get(number)
         if old is new or old == new:
             continue
-        text = _gone(old, archived.get(number)) if new is None else _changed(old, new, before, after, made)
+        text = _what_is_wrong(old, new or archived.get(number), new is None, before, after, made)
         if text:
             yield Fault(f"#{number}", text)
     yield from _claims(before, after, made)
@@ -75,12 +75,14 @@ def _numbers(before: State, after: State, made: Made) -> Iterator[Fault]:
         yield Fault("ledger.json", f"the next job's number goes back to {made.next_job}")
 
 
-def _gone(old: Job | None, archived: Job | None) -> str:
-    if old is None or archived == old:
-        return ""
-    if archived is not None:
-        return "is another in the archive than it was"
-    return "has left without a line in the archive"
+def _what_is_wrong(
+    old: Job | None, new: Job | None, gone: bool, before: State, after: State, made: Made
+) -> str:
+    if new is None:
+        return "has left without a line in the archive"
+    if gone and new.result is None:
+        return "is in the archive without a result"
+    return "" if new == old else _changed(old, new, before, after, made)
 
 
 def _changed(old: Job | None, new: Job, before: State, after: State, made: Made) -> str:

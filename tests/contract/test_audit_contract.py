@@ -198,7 +198,7 @@ FORGERIES: dict[str, tuple[list[Step], Decide, str, str]] = {
         [submit("a"), claim(1), finish(1)],
         archives(1, lambda job: replace(job, attempts=())),
         "s1",
-        "#1 is another in the archive than it was",
+        "#1 has changed after it had finished",
     ),
     "a number used twice": (
         [submit("a", "b"), claim(2), finish(2), archives(2)],

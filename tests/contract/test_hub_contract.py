@@ -193,6 +193,15 @@ def test_a_persons_commit_on_top_is_passed_over_where_it(world: World, message: 
     assert seq_of(world) == (3, 7)
 
 
+def test_a_persons_commit_that_quotes_the_newest_transaction_is_none(world: World) -> None:
+    original = world.person({"f": b"a"}, message="s1: a\n\n" + stamp(2))
+    world.person({"f": b"b"}, message="s1: a\n\n" + stamp(2))
+    hub = world.hub("a")
+    hub.fetch(world.tip())
+    found = hub.newest_transaction(world.tip())
+    assert found is not None and found.commit == original
+
+
 def test_the_newest_transaction_is_found_below_many_commits_by_hand(world: World) -> None:
     world.person({"f": b"a"}, message="s1: a\n\n" + stamp(2))
     for n in range(25):

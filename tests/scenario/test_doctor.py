@@ -31,7 +31,7 @@ from bnet.memory import MemoryHub, Repository
 from bnet.model.command import Submit
 from bnet.model.run import Intent
 from bnet.ports import Update
-from bnet.rules.clocks import Skew
+from bnet.rules.clocks import Skew, zero
 from bnet.rules.leases import Observed
 
 RUN = "11111111-2222-4333-8444-555555555555"
@@ -196,7 +196,7 @@ def test_a_clock_that_is_off(lab: Lab) -> None:
     seen = Observed(
         boot_id=clock.boot_id(),
         looked_at=clock.boot(),
-        skews={"b": Skew(ahead_s=400.0, seen_at=clock.boot())},
+        skews={"b": Skew(ahead_s=400.0, seen_at=clock.boot(), zero_s=zero(clock.now(), clock.boot()))},
     )
     found = on_machine(lab, lambda home: LocalNotes(home).keep_observed(seen))
     assert "400 s behind" in told(found, "clock")

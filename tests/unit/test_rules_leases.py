@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from msgspec.structs import replace
 
@@ -68,7 +70,9 @@ def test_each_claim_has_its_own_ttl() -> None:
 
 
 def test_a_reboot_starts_every_count_anew() -> None:
-    seen = replace(watch(every(60, 9)), beat_at=3.0, skews={"s2": Skew(ahead_s=1.0, seen_at=1.0)}, seq=9)
+    seen = replace(
+        watch(every(60, 9)), beat_at=3.0, skews={"s2": Skew(ahead_s=1.0, seen_at=1.0, zero_s=0.0)}, seq=9
+    )
     again = observe(seen, [LEASE], {"s1": "a"}, boot_id="another", now=5.0)
     assert (again.claims["r"].unmoved_s, again.beat_at, again.skews, again.seq) == (0.0, None, {}, 9)
 
@@ -89,8 +93,16 @@ def test_the_ttl_that_a_fleet_and_a_budget_allow(servers: int, budget: float | N
 # -- clocks
 
 
+BOOTED = 1_800_000_000.0
+
+
 def skews(*ahead: float, seen_at: float = 0.0) -> dict[str, Skew]:
-    return {f"s{n}": Skew(ahead_s=each, seen_at=seen_at) for n, each in enumerate(ahead)}
+    return {f"s{n}": Skew(ahead_s=each, seen_at=seen_at, zero_s=BOOTED) for n, each in enumerate(ahead)}
+
+
+def at(boot: float, moved: float = 0.0) -> tuple[datetime, float]:
+    """The time of day and the seconds since the boot, after somebody moved the clock by so much."""
+    return datetime.fromtimestamp(BOOTED + boot + moved, UTC), boot
 
 
 CLOCKS = {
@@ -107,10 +119,17 @@ CLOCKS = {
 
 @pytest.mark.parametrize(("seen", "believed"), CLOCKS.values(), ids=CLOCKS.keys())
 def test_the_time_of_day_is_believed_when(seen: dict[str, Skew], believed: bool) -> None:
-    assert trusted(seen, 10.0) is believed
+    assert trusted(seen, *at(10.0)) is believed
 
 
 def test_an_old_comparison_says_nothing_about_now() -> None:
     seen = skews(9999)
-    assert (trusted(seen, FRESH_S), trusted(seen, FRESH_S + 1)) == (False, True)
-    assert offset(seen, FRESH_S + 1) == 0.0
+    assert (trusted(seen, *at(FRESH_S)), trusted(seen, *at(FRESH_S + 1))) == (False, True)
+    assert offset(seen, *at(FRESH_S + 1)) == 0.0
+
+
+@pytest.mark.parametrize("moved", [86400.0, -86400.0])
+def test_a_clock_that_was_moved_since_the_comparison_is_not_believed(moved: float) -> None:
+    assert trusted(skews(0), *at(10.0))
+    assert not trusted(skews(0), *at(10.0, moved))
+    assert trusted(skews(moved), *at(10.0, moved)), "it was set right"

@@ -1,0 +1,34 @@
+"""Random schedules of faults over the very code of a sync: nothing is lost, and nothing runs twice that may not."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from world import play
+
+BATCH = 20
+BATCHES = 25
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_every_schedule_keeps_the_promises(batch: int) -> None:
+    met: Counter[str] = Counter()
+    for seed in range(batch * BATCH, (batch + 1) * BATCH):
+        outcome = play(f"suite {seed}")
+        told = "\n".join(outcome.blames[:3])
+        assert not outcome.blames, f"python tests/simulation/soak.py --seed 'suite {seed}'\n{told}"
+        met.update(each.what for each in outcome.injected)
+    assert met.total() > BATCH
+
+
+def test_a_seed_plays_the_same_again() -> None:
+    first, second = play("again"), play("again")
+    assert first == second
+    assert first.injected and first.checks["transactions"]
+
+
+def test_a_fault_can_be_left_out_of_a_schedule() -> None:
+    found = play("again")
+    number = found.injected[0].number
+    assert number not in {each.number for each in play("again", without={number}).injected}

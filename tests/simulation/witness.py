@@ -1,0 +1,153 @@
+"""What must hold, looked at after every step; whatever does not is written down."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from bnet.app.audit import Replay
+from bnet.memory import MemoryHub
+from bnet.model.run import Intent
+from bnet.model.state import State
+
+if TYPE_CHECKING:
+    from computer import Supervisor
+    from world import World
+
+SLACK = 0.95  # clocks differ by two in a hundred
+
+
+class Witness:
+    """Sees every move of the ledger and every run on every machine, whatever the machines know of it.
+
+    Attributes:
+        blames: what did not hold.
+        checks: how often something was looked at.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.blames: list[str] = []
+        self.checks: Counter[str] = Counter()
+        self.rewound = False
+        self.copied: set[str] = set()  # servers that are there twice: of these, one promise less is given
+        self._hub = MemoryHub(world.repository)
+        self._replay = Replay(self._hub)
+        self._tip = ""
+        self._landed: dict[str, str] = {}
+        self._started: Counter[str] = Counter()
+        self._running: dict[int, list[Supervisor]] = defaultdict(list)
+        self._numbers: set[int] = set()
+        self._beats: dict[str, list[tuple[str, float]]] = {}
+        self._landed_at: dict[str, float] = {}
+        self._expired: set[str] = set()
+
+    def blame(self, text: str) -> None:
+        """Write down that something did not hold."""
+        self.blames.append(f"{self.world.now:8.1f} s  {text}")
+
+    # -- the ledger
+
+    @property
+    def state(self) -> State:
+        """What the newest transaction says."""
+        return self._replay.state
+
+    def moved(self, tip: str) -> None:
+        """Look at each new transaction: it has to follow by the rules from what was there."""
+        new = self._since(tip)
+        if new is None:  # it was set back, or went another way
+            self.rewound = True
+            self._replay = Replay(self._hub)
+            new = self.world.line(tip)
+        self._tip = tip
+        for oid in new:
+            each = self.world.repository.recorded[oid]
+            if each is None:
+                continue
+            newest = self._hub.newest_transaction(oid)
+            if newest is None or newest.commit != oid:
+                continue  # an older one that somebody quotes
+            self.checks["transactions"] += 1
+            for fault in self._replay.step(each):
+                if not self.rewound:
+                    self.blame(f"{oid[:8]} by {each.stamp.actor}: {fault.target} {fault.text}")
+            self._note_claims(each.ops)
+            self._check_expiry(self._replay.state, each.stamp.actor)
+
+    def beat(self, ref: str, commit: str) -> None:
+        """A server's telemetry is now this commit."""
+        beats = self._beats.setdefault(ref, [])
+        if not beats or beats[-1][0] != commit:
+            beats.append((commit, self.world.now))
+
+    def _check_expiry(self, state: State, actor: str) -> None:
+        """See that whose claim ended unseen had not moved for as long as that was honoured, to the eye of the hub."""
+        for job in state.jobs.values():
+            if not job.attempts or job.attempts[-1].run in self._expired:
+                continue
+            last = job.attempts[-1]
+            self._expired.add(last.run)
+            if last.reason != "lost" or "was not seen to move" not in (last.message or ""):
+                continue
+            self.checks["expiries"] += 1
+            # It was decided on a look that may be some time ago, so any gap that is long enough will do.
+            beats = [] if actor == last.server else self._beats.get(self._hub.telemetry_ref(last.server), [])
+            landed = self._landed_at.get(last.run, 0.0)
+            moves = [landed, *(at for _, at in beats if at > landed), self.world.now]
+            longest = max(later - sooner for sooner, later in pairwise(moves))
+            ttl = float((last.message or "").rsplit(" ", 2)[1])
+            if longest < ttl * SLACK and not self.rewound:
+                self.blame(
+                    f"#{job.number} was taken from {last.server}, never unmoved for over {longest:.0f} s"
+                )
+
+    def _since(self, tip: str) -> list[str] | None:
+        new, at = [], tip
+        while at and at != self._tip:
+            new.append(at)
+            at = self.world.repository.commits[at].parent or ""
+        return new[::-1] if at == self._tip else None
+
+    def _note_claims(self, ops: object) -> None:
+        for op in ops:  # type: ignore[attr-defined]
+            words = op.split(" ")
+            if words[0] == "claim":
+                fields = dict(word.split("=", 1) for word in words[2:] if "=" in word)
+                self._landed[fields["run"]] = fields["server"]
+                self._landed_at[fields["run"]] = self.world.now
+            elif words[0] == "submit" and not self.rewound:
+                number = int(words[1])
+                if number in self._numbers:
+                    self.blame(f"#{number} was given out twice")
+                self._numbers.add(number)
+
+    # -- the runs
+
+    def began(self, run: Supervisor, intent: Intent) -> None:
+        """A command begins to run."""
+        self.checks["runs"] += 1
+        self._started[intent.run] += 1
+        where = f"#{intent.job} attempt {intent.attempt} on {run.computer.host}"
+        if intent.run not in self._landed and not self.rewound:
+            self.blame(f"{where} runs without a claim that landed")
+        others = self._running[intent.job]
+        copied = self.copied & {each.computer.name for each in (run, *others)}
+        if self._started[intent.run] > 1 and not copied:
+            self.blame(f"{where} was started {self._started[intent.run]} times")
+        watched = [each for each in others if not each.orphaned]
+        if watched and intent.on_lost_lease == "stop" and not self.rewound and not copied:
+            told = ", ".join(f"{each.place.name} on {each.computer.host}" for each in watched)
+            self.blame(f"{where} begins while {told} goes on, and may not")
+        others.append(run)
+
+    def ended(self, run: Supervisor) -> None:
+        """All processes of a run are gone."""
+        for listed in self._running.values():
+            if run in listed:
+                listed.remove(run)
+
+    def running(self, number: int) -> list[Supervisor]:
+        """Return the runs of a job that go on now."""
+        return self._running[number]
