@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import weather
 from disk import Disk
+from linear import Traced
 from scheduler import Actor, Crash
 from wire import Wire
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from world import World
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-LOOK_EVERY = 0.5  # seconds between two looks of a supervisor at its directory
+LOOK_EVERY = 1.0  # seconds between two looks of a supervisor at its directory
 GRACE = 3.0  # the longest that a command takes to stop
 FAILS = 0.15  # of the attempts
 
@@ -83,7 +85,7 @@ class Computer:
         self.mute, self.read_only = False, False
         self.processes: dict[int, Supervisor] = {}
         self.stays = self.chance.random() < 0.4  # as an agent does, instead of a process for each sync
-        self.period = self.chance.uniform(3.0, 12.0)
+        self.period = self.chance.uniform(4.0, 16.0)
         self.sync: Actor | None = None
         self._service: Service | None = None
         self._pids = 100
@@ -164,7 +166,8 @@ class Computer:
 
     def ledger(self, actor: str) -> Ledger:
         """Return a new process's hold of the ledger."""
-        ledger = Ledger(Wire(self), self.clock, actor, random.Random(self.chance.getrandbits(64)))
+        ledger = Traced(Wire(self), self.clock, actor, random.Random(self.chance.getrandbits(64)))
+        ledger.time, ledger.note = lambda: self.world.now, self.world.witness.operations.append
         ledger.snapshot.thaw(read_or_none(self.home / "snapshot") or b"")
         return ledger
 
@@ -340,6 +343,7 @@ class Supervisor:
         self.run = ""
         self.orphaned = False
         self.place = computer.home / "runs" / key
+        self._order, self._stop = f"{self.place}/run.json", f"{self.place}/stop.json"
         self._actor = computer.world.start(computer, self._work, self._ended)
 
     def die(self) -> None:
@@ -397,12 +401,12 @@ class Supervisor:
         computer, clock = self.computer, self.computer.clock
         while clock.boot() < until:
             computer.wait(min(LOOK_EVERY, max(0.01, until - clock.boot())))
-            if not (self.place / "run.json").exists():
+            if not os.path.exists(self._order):
                 return "gone"
             if self._lease_is_gone(intent):
                 computer.wait(computer.chance.uniform(0, min(GRACE, intent.ttl_s / 6)))
                 return "lease"
-            if (self.place / "stop.json").exists():
+            if os.path.exists(self._stop):
                 computer.wait(computer.chance.uniform(0, GRACE))
                 return "stopped"
         return "exit"

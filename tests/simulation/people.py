@@ -80,7 +80,7 @@ class Person:
         try:
             submit(ledger, self.laptop.lookup(ledger), outbox, HUB, [self._job(name)], WHO)
         except Illegal as error:
-            self.world.blame(f"{name} was refused: {error}")
+            self.world.refused(f"{name}: {error}")
         except BnetError as error:
             self.world.excused(self.laptop, error)
         self.kept.add(name)
@@ -123,7 +123,7 @@ class Person:
             for refused in deliver(
                 ledger, self.laptop.lookup(ledger), Outbox(self.laptop.home / "outbox"), HUB
             ):
-                self.world.blame(f"{self.laptop.name}: {refused}")
+                self.world.refused(f"{self.laptop.name}: {refused}")
         except BnetError as error:
             self.world.excused(self.laptop, error)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from world import Outcome, play
 
 
-def shrink(seed: int | str, failed: Outcome, told: Callable[[int], None] = lambda left: None) -> Outcome:
+def shrink(failed: Outcome, storm: float) -> Outcome:
     """Return the schedule without the faults that it also fails without.
 
     Args:
-        seed: of the schedule.
         failed: what came of it.
-        told: how many faults are left, after each step.
+        storm: for how many seconds things went wrong in it.
     """
     kept = [each.number for each in failed.injected]
     everything = range(1, max(kept, default=0) * 2 + 1000)
@@ -21,10 +20,9 @@ def shrink(seed: int | str, failed: Outcome, told: Callable[[int], None] = lambd
     while size:
         for start in range(0, len(kept), size):
             fewer = [*kept[:start], *kept[start + size :]]
-            tried = play(seed, without=_all_but(fewer, everything))
+            tried = play(failed.seed, without=_all_but(fewer, everything), storm=storm)
             if tried.blames:
                 kept, best = [each.number for each in tried.injected], tried
-                told(len(kept))
                 break
         else:
             size //= 2

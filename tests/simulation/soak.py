@@ -12,10 +12,11 @@ import os
 import sys
 import time
 from collections import Counter
+from functools import partial
 
 import weather
 from shrink import shrink
-from world import Outcome, play
+from world import STORM, Outcome, play
 
 ENOUGH = 100  # so often each fault has to be met in a soak, or it proves little about that fault
 
@@ -26,17 +27,20 @@ def main() -> int:
     parser.add_argument("--schedules", type=int, default=1000, metavar="N")
     parser.add_argument("--first", type=int, default=1, metavar="SEED", help="the first seed (default 1)")
     parser.add_argument("--seed", help="play this one alone, and shrink it if it fails")
+    parser.add_argument(
+        "--storm", type=float, default=STORM, metavar="S", help="seconds in which things go wrong"
+    )
     parser.add_argument("-j", type=int, default=os.cpu_count() or 1, metavar="N", help="so many at a time")
     asked = parser.parse_args()
     if asked.seed is not None:
-        return _one(int(asked.seed) if asked.seed.isdecimal() else asked.seed)
+        return _one(int(asked.seed) if asked.seed.isdecimal() else asked.seed, asked.storm)
     begun, seeds = time.monotonic(), range(asked.first, asked.first + asked.schedules)
     with multiprocessing.Pool(asked.j) as pool:
-        outcomes = pool.imap_unordered(play, seeds, chunksize=4)
+        outcomes = pool.imap_unordered(partial(play, storm=asked.storm), seeds, chunksize=4)
         failed = _sum_up(outcomes, len(seeds), begun)
     for each in failed[:5]:
         print()
-        _one(each.seed)
+        _one(each.seed, asked.storm)
     return 1 if failed else 0
 
 
@@ -66,12 +70,12 @@ def _sum_up(outcomes: object, count: int, begun: float) -> list[Outcome]:
     return failed
 
 
-def _one(seed: int | str) -> int:
-    found = play(seed)
+def _one(seed: int | str, storm: float) -> int:
+    found = play(seed, storm=storm)
     if not found.blames:
         print(f"seed {seed}: {len(found.injected)} faults, and all is well")
         return 0
-    least = shrink(seed, found)
+    least = shrink(found, storm)
     print(f"seed {seed} fails with {len(least.injected)} of {len(found.injected)} faults:")
     print("\n".join(f"  {each}" for each in least.injected))
     print("\n".join(least.blames[:5]))

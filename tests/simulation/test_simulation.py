@@ -9,15 +9,18 @@ from world import play
 
 BATCH = 20
 BATCHES = 25
+STORM = 120.0  # seconds: short, so that many fit into the time of a test run; a soak takes longer ones
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_every_schedule_keeps_the_promises(batch: int) -> None:
     met: Counter[str] = Counter()
     for seed in range(batch * BATCH, (batch + 1) * BATCH):
-        outcome = play(f"suite {seed}")
+        outcome = play(f"suite {seed}", storm=STORM)
         told = "\n".join(outcome.blames[:3])
-        assert not outcome.blames, f"python tests/simulation/soak.py --seed 'suite {seed}'\n{told}"
+        assert not outcome.blames, (
+            f"python tests/simulation/soak.py --storm {STORM:g} --seed 'suite {seed}'\n{told}"
+        )
         met.update(each.what for each in outcome.injected)
     assert met.total() > BATCH
 

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from linear import Operation, disorder
+
 from bnet.app.audit import Replay
 from bnet.memory import MemoryHub
 from bnet.model.run import Intent
@@ -32,6 +34,7 @@ class Witness:
         self.checks: Counter[str] = Counter()
         self.rewound = False
         self.copied: set[str] = set()  # servers that are there twice: of these, one promise less is given
+        self.operations: list[Operation] = []
         self._hub = MemoryHub(world.repository)
         self._replay = Replay(self._hub)
         self._tip = ""
@@ -122,6 +125,13 @@ class Witness:
                 if number in self._numbers:
                     self.blame(f"#{number} was given out twice")
                 self._numbers.add(number)
+
+    def check_order(self) -> None:
+        """See that what everybody did with the ledger is in one order."""
+        self.checks["operations"] += len(self.operations)
+        if not self.rewound:
+            for text in disorder(self.operations)[:3]:
+                self.blame(text)
 
     # -- the runs
 

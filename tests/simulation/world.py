@@ -195,6 +195,11 @@ class World:
         if isinstance(error, Diverged):
             self._diverged = computer
 
+    def refused(self, text: str) -> None:
+        """A submission was refused: right only where the job that it needs went away with a part of the ledger."""
+        if not self.witness.rewound:
+            self.blame(text)
+
     def blame(self, text: str, error: BaseException | None = None) -> None:
         """Something happened that never may."""
         where = "" if error is None else "\n" + "".join(traceback.format_exception(error)[-6:])
@@ -210,14 +215,14 @@ class World:
 
     # -- the story
 
-    def play(self) -> Outcome:
-        """Let things go wrong for a while, then let them settle, and look at what came of it."""
+    def play(self, storm: float) -> Outcome:
+        """Let things go wrong for so many seconds, then let them settle, and look at what came of it."""
         for number in range(1, self.chance.randint(2, 4) + 1):
             self.add_server(f"s{number}", self.chance.randint(1, 3))
         for person in self.people:
             person.begin()
         self.scheduler.at(5.0, self._trouble)
-        self.scheduler.run(STORM)
+        self.scheduler.run(storm)
         self._heal()
         self.scheduler.at(LOOK_EVERY, self._look_whether_it_is_over)
         self.scheduler.run(self.now + BOUND, lambda: self._over)
@@ -387,6 +392,7 @@ class World:
         self._over = self._diverged is None and not waiting and all(job.result is not None for job in jobs)
 
     def _judge(self) -> None:
+        self.witness.check_order()
         ledger = self._state()
         jobs = [*ledger.state.jobs.values(), *all_archived(ledger.hub, ledger.state)]
         for job in jobs:
@@ -468,12 +474,12 @@ def simulated(top: Path) -> Iterator[Callable[[World], None]]:
         bnet.host.runs.processes = processes
 
 
-def play(seed: int | str, *, without: Collection[int] = ()) -> Outcome:
-    """Play one schedule."""
+def play(seed: int | str, *, without: Collection[int] = (), storm: float = STORM) -> Outcome:
+    """Play one schedule, in which things go wrong for so many seconds."""
     memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
     with tempfile.TemporaryDirectory(prefix="bnet-sim-", dir=memory) as directory:
         top = Path(directory)
         with simulated(top) as enter:
             world = World(seed, top / "machines", Weather(seed, without))
             enter(world)
-            return world.play()
+            return world.play(storm)
