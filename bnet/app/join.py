@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -243,15 +243,17 @@ def join(
     """
     identity = identify(before, asked, *host.traits())
     me = registration(identity, ledger.clock.now())
-    silent = _silent_instance(ledger, me, replace, progress)
+    replaced = _silent_instance(ledger, me, replace, progress)
     ended: list[int] = []
 
     def decide(tx: Transaction) -> None:
         there = tx.servers.get(me.name)
-        change = servers.register(me, there, replace_other=there is not None and there.instance == silent)
+        gone = replaced is not None and there is not None and there.instance == replaced.instance
+        change = servers.register(me, there, replace_other=gone)
         ended.clear()
-        if silent is not None:
-            ended.extend(end_claims(tx, me.name, f"{me.name} was replaced", but=me.instance))
+        if replaced is not None:
+            why = f"{me.name} was replaced"
+            ended.extend(end_claims(tx, me.name, why, but=me.instance, silent=replaced.runs))
         if change.servers != (there,):
             tx.apply(change)
 
@@ -263,15 +265,22 @@ def join(
     return Joined(identity=identity, verb=verb, ended=tuple(ended))
 
 
-def _silent_instance(ledger: Ledger, me: Server, replace: bool, progress: Progress) -> str | None:
-    """Return the instance that may be replaced; None where nobody has to be."""
+class Silent(NamedTuple):
+    """A server that was seen to be silent: its instance, and the runs that it held."""
+
+    instance: str
+    runs: frozenset[str]
+
+
+def _silent_instance(ledger: Ledger, me: Server, replace: bool, progress: Progress) -> Silent | None:
+    """Return who may be replaced; None where nobody has to be."""
     state: State = ledger.state
     there = state.servers.get(me.name)
     if not replace or there is None or there.instance == me.instance:
         return None
-    wait_for_silence(ledger.hub, ledger.clock, state, me.name, progress)
+    runs = wait_for_silence(ledger.hub, ledger.clock, state, me.name, progress)
     ledger.refresh()
-    return there.instance
+    return Silent(there.instance, runs)
 
 
 def _transact(

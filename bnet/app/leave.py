@@ -1,6 +1,6 @@
 """Leaving a network, and taking out of it a machine that is gone."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -94,16 +94,24 @@ def remove(ledger: Ledger, name: str, *, by: str, force: bool, progress: Progres
     if there is None:
         known = ", ".join(sorted(ledger.state.servers)) or "none"
         raise BnetError(f"there is no server {name}", hint=f"the servers of this network: {known}")
+    silent = None
     if not force:
-        wait_for_silence(ledger.hub, ledger.clock, ledger.state, name, progress)
+        silent = wait_for_silence(ledger.hub, ledger.clock, ledger.state, name, progress)
         ledger.refresh()
-    left = _dismiss(
-        ledger, name, there.instance, by, "remove", f"{name} was removed from the network by {by}"
-    )
+    why = f"{name} was removed from the network by {by}"
+    left = _dismiss(ledger, name, there.instance, by, "remove", why, silent)
     return msgspec.structs.replace(left, telemetry=delete_telemetry(ledger.hub, name)[0])
 
 
-def _dismiss(ledger: Ledger, name: str, instance: str, by: str, verb: str, why: str) -> Left:
+def _dismiss(
+    ledger: Ledger,
+    name: str,
+    instance: str,
+    by: str,
+    verb: str,
+    why: str,
+    silent: Collection[str] | None = None,
+) -> Left:
     ended: list[int] = []
 
     def decide(tx: Transaction) -> None:
@@ -111,7 +119,7 @@ def _dismiss(ledger: Ledger, name: str, instance: str, by: str, verb: str, why: 
         server = tx.servers.get(name)
         if server is None or server.instance != instance:
             return
-        ended.extend(end_claims(tx, name, why))
+        ended.extend(end_claims(tx, name, why, silent=silent))
         tx.apply(msgspec.structs.replace(servers.dismiss(server, by=by, holds=0), verb=verb))
 
     landed = ledger.transact(decide)

@@ -68,13 +68,17 @@ class Snapshot:
         except Unreadable:
             return Head(format=0, hub="")
 
-    def load(self, tip: str) -> None:
+    def load(self, tip: str, stamp: Stamp | None = None) -> None:
         """Show the ledger as a commit of the private copy has it.
+
+        Args:
+            tip: the commit.
+            stamp: the newest transaction in its ancestry, where that is known already.
 
         Raises:
             TooNew, NoLedger: all stays as it was.
         """
-        stamp = self.hub.newest_transaction(tip)
+        stamp = stamp or self.hub.newest_transaction(tip)
         if stamp is None:
             raise NoLedger("the branch holds no ledger: it has no transaction in its history")
         changes = self.hub.changes(self._base_commit, stamp.commit)

@@ -39,10 +39,9 @@ class Disk:
             for name in files:
                 self._contents[inodes[name]] = Path(directory, name).read_bytes()
 
-    def lose_power(self, chance: random.Random) -> int:
-        """Become what is found after a power loss; return how many files are not what they were."""
+    def lose_power(self, chance: random.Random) -> None:
+        """Become what is found after a power loss."""
         kept = self._kept(self.root, chance)
-        harmed = sum(kept.get(path) != data for path, data in _files(self.root).items())
         shutil.rmtree(self.root)
         self.root.mkdir()
         for path, data in kept.items():
@@ -53,12 +52,11 @@ class Disk:
             else:
                 place.mkdir(exist_ok=True)
         self.all_flushed()
-        return harmed
 
     def _kept(self, directory: Path, chance: random.Random) -> dict[str, bytes | None]:
         """Return what is left: path from the root -> content, None for a directory."""
         there = {each.name: each.inode() for each in os.scandir(directory)}
-        safe = self._names.get(directory.lstat().st_ino, {} if directory != self.root else there)
+        safe = self._names.get(directory.lstat().st_ino, {})
         found: dict[str, bytes | None] = {}
         for name in sorted(there.keys() | safe.keys()):
             old, new = safe.get(name), there.get(name)
@@ -82,7 +80,3 @@ class Disk:
             return data
         torn = data[: chance.randrange(len(data))] if data else b""
         return chance.choice([data, b"", torn, *([] if safe is None else [safe])])
-
-
-def _files(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}

@@ -33,9 +33,9 @@ class Operation(NamedTuple):
 def disorder(history: Iterable[Operation]) -> list[str]:
     """Return what no order of the operations explains; nothing, if the history is linearizable.
 
-    The commits are in one line already, so there is one order to try (Herlihy and Wing 1990 leave it open): the
-    transactions by their numbers, and each look after the transaction that it saw. It explains the history if
-    whatever had ended before something else began also comes first.
+    In general all orders would have to be tried (Herlihy and Wing 1990). Here the commits are in a line already,
+    which leaves one: the transactions by their numbers, each look after the transaction that it saw. It explains the
+    history if whatever had ended before something else began also comes first.
     """
     found: list[str] = []
     done = sorted(history, key=lambda each: each.begun)

@@ -199,3 +199,20 @@ def test_a_clock_a_day_ahead_decides_nothing_of_time(network: Stage) -> None:
     assert network.job(waiting).state == "pending"
     assert first in network.witness.state.jobs
     assert network.witness.blames == []
+
+
+def test_a_server_that_claims_is_not_replaced_even_if_its_heartbeats_are_refused(network: Stage) -> None:
+    network.lengths = 3 * TTL
+    mute = network.server("s1")
+    mute.mute = True
+    first = network.submit(on_lost_lease="stop")
+    network.until(lambda: network.is_running(first))
+    network._replace(mute)
+    network.past(TTL * 0.8)
+    second = network.submit(on_lost_lease="stop")
+    network.until(lambda: network.is_running(second))
+    network.past(TTL)
+    assert network.faults["Taken"] == 1
+    assert network.witness.state.servers["s1"].instance == mute.identity.instance  # type: ignore[union-attr]
+    mute.mute = False
+    network.ends(first, second)

@@ -32,6 +32,7 @@ class Wire(MemoryHub):
 
     def accept(self, tip: str) -> None:
         self._computer.effect()
+        self._computer.world.witness.accepted(self._computer.host, self._computer.known, tip)
         self._computer.known = tip
 
     def remake(self) -> None:

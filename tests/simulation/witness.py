@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from linear import Operation, disorder
 
 from bnet.app.audit import Replay
+from bnet.codec import layout
 from bnet.memory import MemoryHub
 from bnet.model.run import Intent
 from bnet.model.state import State
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from computer import Supervisor
     from world import World
 
+SETTLING = 150.0  # seconds after which no consequence of a fault is left
 SLACK = 0.95  # clocks differ by two in a hundred
 
 
@@ -33,6 +36,7 @@ class Witness:
         self.blames: list[str] = []
         self.checks: Counter[str] = Counter()
         self.rewound = False
+        self.calm_since: float | None = None
         self.copied: set[str] = set()  # servers that are there twice: of these, one promise less is given
         self.operations: list[Operation] = []
         self._hub = MemoryHub(world.repository)
@@ -45,6 +49,7 @@ class Witness:
         self._beats: dict[str, list[tuple[str, float]]] = {}
         self._landed_at: dict[str, float] = {}
         self._expired: set[str] = set()
+        self._cancels: dict[int, int] = {}
 
     def blame(self, text: str) -> None:
         """Write down that something did not hold."""
@@ -52,15 +57,26 @@ class Witness:
 
     # -- the ledger
 
+    def accepted(self, host: str, known: str, tip: str) -> None:
+        """A machine takes a commit for the ledger's tip: what it knew has to be in it, unless a person agreed."""
+        self.checks["tips accepted"] += 1
+        if known and not self._hub.contains(tip, known) and self._epoch(tip) <= self._epoch(known):
+            self.blame(f"{host} accepts {tip[:8]}, which lacks {known[:8]} that it knew")
+
+    def _epoch(self, tip: str) -> int:
+        return int(json.loads(self.world.repository.trees[tip].get(layout.HEAD, b"{}")).get("epoch", 0))
+
     @property
     def state(self) -> State:
         """What the newest transaction says."""
         return self._replay.state
 
-    def moved(self, tip: str) -> None:
+    def moved(self, tip: str, *, by_push: bool = True) -> None:
         """Look at each new transaction: it has to follow by the rules from what was there."""
         new = self._since(tip)
-        if new is None:  # it was set back, or went another way
+        if new is None and by_push:
+            self.blame(f"a push took the ledger from {self._tip[:8]} to {tip[:8]}, which does not follow it")
+        if new is None:
             self.rewound = True
             self._replay = Replay(self._hub)
             new = self.world.line(tip)
@@ -77,6 +93,7 @@ class Witness:
                 if not self.rewound:
                     self.blame(f"{oid[:8]} by {each.stamp.actor}: {fault.target} {fault.text}")
             self._note_claims(each.ops)
+            self._check_shared(self._replay.state)
             self._check_expiry(self._replay.state, each.stamp.actor)
 
     def beat(self, ref: str, commit: str) -> None:
@@ -84,6 +101,35 @@ class Witness:
         beats = self._beats.setdefault(ref, [])
         if not beats or beats[-1][0] != commit:
             beats.append((commit, self.world.now))
+
+    def _check_shared(self, state: State) -> None:
+        """See that what excludes each other does not run at one time, counted by other means than the rules'."""
+        running = [job for job in state.jobs.values() if job.claim is not None and job.result is None]
+        held = Counter(name for job in running for name in job.spec.locks)
+        if any(count > 1 for count in held.values()):
+            self.blame(f"a lock is held twice: {dict(held)}")
+        for job in running:
+            group = job.spec.group
+            same = [each for each in running if each.spec.group is not None and group is not None]
+            together = [
+                each for each in same if each.spec.group and group and each.spec.group.name == group.name
+            ]
+            widest = max((each.spec.group.limit for each in together if each.spec.group), default=0)
+            if len(together) > widest:
+                self.blame(
+                    f"{len(together)} of group {group.name if group else ''} run, at most {widest} may"
+                )
+            cancelled = job.wanted.cancel
+            if (
+                cancelled is not None
+                and job.claim is not None
+                and job.claim.token > self._cancelled_at(job.number)
+            ):
+                self.blame(f"#{job.number} was cancelled, and is claimed again")
+
+    def _cancelled_at(self, number: int) -> int:
+        """Return the number of the transaction since which a job is known to be cancelled."""
+        return self._cancels.setdefault(number, self._replay.state.head.seq)
 
     def _check_expiry(self, state: State, actor: str) -> None:
         """See that whose claim ended unseen had not moved for as long as that was honoured, to the eye of the hub."""
@@ -132,6 +178,16 @@ class Witness:
         if not self.rewound:
             for text in disorder(self.operations)[:3]:
                 self.blame(text)
+
+    def check_starts(self) -> None:
+        """See that a claim that landed when all was well again was also started."""
+        for run, at in self._landed_at.items():
+            if self.calm_since is not None and at > self.calm_since + SETTLING and run not in self._started:
+                job = next(
+                    (job for job in self.state.jobs.values() if job.result and job.result.run == run), None
+                )
+                if job is not None and job.wanted.cancel is None:
+                    self.blame(f"#{job.number} was claimed when all was well, and run {run[:8]} never began")
 
     # -- the runs
 

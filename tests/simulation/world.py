@@ -182,7 +182,7 @@ class World:
     def length_of(self, intent: Intent) -> float:
         """Return for how many seconds an attempt works."""
         return random.Random(f"{self.seed} {intent.job} {intent.attempt}").choice(
-            (0.5, 5.0, 20.0, 60.0, 150.0)
+            (0.5, 5.0, 20.0, 60.0, 150.0, 250.0)
         )
 
     def told(self, computer: Computer, report: Report) -> None:
@@ -286,7 +286,8 @@ class World:
     def _restore_backup(self, victim: Computer) -> None:
         self.repository.refs.clear()
         self.repository.refs.update(self.chance.choice(self._backups[-8:]))
-        self.witness.moved(self.tip())
+        self.witness.rewound = True  # the hub lost what it had acknowledged, heartbeats too
+        self.witness.moved(self.tip(), by_push=False)
 
     def _remove(self, victim: Computer) -> None:
         """Let a person take a server out of the network that may well be alive."""
@@ -339,6 +340,7 @@ class World:
 
     def _heal(self) -> None:
         self.weather.calm = True
+        self.witness.calm_since = self.now
         self.away = False
         for each in [*self.servers, *(person.laptop for person in self.people)]:
             each.cut, each.mute, each.read_only, each.wall = False, False, False, 0.0
@@ -393,6 +395,7 @@ class World:
 
     def _judge(self) -> None:
         self.witness.check_order()
+        self.witness.check_starts()
         ledger = self._state()
         jobs = [*ledger.state.jobs.values(), *all_archived(ledger.hub, ledger.state)]
         for job in jobs:
