@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from bnet.app.site import Behind, Ground, Kind
 from bnet.errors import BnetError, HubUnreachable
+from bnet.files import move
 from bnet.gitstore.hub import with_ssh
 from bnet.gitstore.repo import LOCAL_TIMEOUT, NETWORK_TIMEOUT, GitMissing, Repo
 from bnet.gitstore.sources import shown
@@ -84,16 +86,27 @@ class GitGrounds:
         return url
 
     def make(self, path: Path, branch: str) -> None:
-        """Make a bare repository that is nothing but a hub."""
+        """Make a bare repository that is nothing but a hub; where there is nothing yet, it appears whole."""
+        if path.exists():
+            self._init(path, path, branch)  # somebody has given that directory its owner and mode
+            return
+        draft = path.with_name(f".{path.name}.{os.getpid()}.new")
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            draft.mkdir(parents=True)
+            self._init(draft, path, branch)
+            move(draft, path)
         except OSError as error:
-            raise BnetError(f"cannot make {path}: {error.strerror}") from None
-        done = self._git(path, "init", "--quiet", "--bare", "--template=", f"--initial-branch={branch}")
+            if self.at(path) is None:  # or else another `bnet init` was first
+                raise BnetError(f"cannot make {path}: {error.strerror}") from None
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _init(self, where: Path, path: Path, branch: str) -> None:
+        done = self._git(where, "init", "--quiet", "--bare", "--template=", f"--initial-branch={branch}")
         if done.code != 0 and self.at(path) is None:
             raise BnetError(f"cannot make a repository in {path}: {done.complaint}")
         for name, value in CONFIG.items():
-            self._git(path, "config", name, value)
+            self._git(where, "config", name, value)
 
     def point_head(self, ground: Ground, branch: str) -> None:
         """Let HEAD of an empty bare repository name the ledger's branch, so that a clone checks it out."""

@@ -214,7 +214,7 @@ class TestInit:
         assert said.code == 2
         assert "is no ledger; nothing was changed" in said.err and "--branch" in said.err
 
-    @pytest.mark.parametrize("racers", [3])
+    @pytest.mark.parametrize("racers", [3, 6])
     def test_of_racing_inits_one_wins(self, site: Site, racers: int) -> None:
         started = [site.start(f"m{n}", "init", str(site.hub), "--json") for n in range(racers)]
         ended = [process.communicate(timeout=60) for process in started]
