@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -34,9 +35,9 @@ def does(world: World, *decisions: Decide, by: str = "s1") -> None:
         world.machine(f"of {by}", actor=by).ledger.transact(decide)
 
 
-def asks(**fields: object) -> Decide:
+def asks(**fields: Any) -> Decide:
     def decide(tx: Transaction) -> None:
-        admit(tx, [Submit(command="true", name="job", **fields)], by=ALICE, facts=Facts())  # type: ignore[arg-type]
+        admit(tx, [Submit(command="true", name="job", **fields)], by=ALICE, facts=Facts())
 
     return decide
 

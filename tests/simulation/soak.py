@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from functools import partial
 
 import weather
@@ -44,11 +45,11 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _sum_up(outcomes: object, count: int, begun: float) -> list[Outcome]:
+def _sum_up(outcomes: Iterable[Outcome], count: int, begun: float) -> list[Outcome]:
     faults: Counter[str] = Counter()
     checks: Counter[str] = Counter()
     failed, jobs, pushes, seconds = [], 0, 0, 0.0
-    for done, each in enumerate(outcomes, 1):  # type: ignore[arg-type, var-annotated]
+    for done, each in enumerate(outcomes, 1):
         faults.update(fault.what for fault in each.injected)
         checks.update(each.checks)
         jobs, pushes, seconds = jobs + each.jobs, pushes + each.pushes, seconds + each.seconds

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from computer import Computer
+from computer import Computer, Supervisor
 from people import HUB, WHO, commit_by_hand
 from weather import Weather
 from world import World, simulated
@@ -15,6 +16,7 @@ from bnet.app.submit import Outbox, submit
 from bnet.codec import layout
 from bnet.model.command import Command, Submit
 from bnet.model.job import Job
+from bnet.model.run import Intent
 
 
 class Script(Weather):
@@ -48,10 +50,10 @@ class Stage(World):
         self.lengths = lengths
         self.starts: list[tuple[float, str, str]] = []
 
-    def length_of(self, intent: object) -> float:
+    def length_of(self, intent: Intent) -> float:
         return self.lengths
 
-    def began(self, run, intent) -> None:  # type: ignore[no-untyped-def]
+    def began(self, run: Supervisor, intent: Intent) -> None:
         self.starts.append((self.now, run.place.name, run.computer.host))
         super().began(run, intent)
 
@@ -61,14 +63,14 @@ class Stage(World):
         computer.rate, computer.wall, computer.period = 1.0, 0.0, 5.0
         return computer
 
-    def submit(self, **fields: object) -> int:
+    def submit(self, **fields: Any) -> int:
         """Submit a job and return its number."""
         numbers: list[int] = []
         laptop = self.people[0].laptop
 
         def work() -> None:
             ledger = laptop.ledger(WHO)
-            asked: list[Command] = [Submit(command="make", **fields)]  # type: ignore[arg-type]
+            asked: list[Command] = [Submit(command="make", **fields)]
             numbers.extend(
                 submit(ledger, laptop.lookup(ledger), Outbox(laptop.home / "outbox"), HUB, asked, WHO)
             )

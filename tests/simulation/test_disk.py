@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from disk import Disk
@@ -15,13 +16,13 @@ def flush(disk: Disk, path: Path) -> None:
     os.close(handle)
 
 
-def found_after_losses(tmp_path: Path, write: object) -> set[bytes | None]:
+def found_after_losses(tmp_path: Path, write: Callable[[Disk, Path], object]) -> set[bytes | None]:
     """What a file may hold after a power loss, None where it is missing."""
     found: set[bytes | None] = set()
     for seed in range(60):
         disk = Disk(tmp_path / str(seed))
         path = disk.root / "file"
-        write(disk, path)  # type: ignore[operator]
+        write(disk, path)
         disk.lose_power(random.Random(seed))
         found.add(path.read_bytes() if path.exists() else None)
     return found

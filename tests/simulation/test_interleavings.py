@@ -207,12 +207,13 @@ def test_a_server_that_claims_is_not_replaced_even_if_its_heartbeats_are_refused
     mute.mute = True
     first = network.submit(on_lost_lease="stop")
     network.until(lambda: network.is_running(first))
-    network._replace(mute)
+    network.replace_server(mute)
     network.past(TTL * 0.8)
     second = network.submit(on_lost_lease="stop")
     network.until(lambda: network.is_running(second))
     network.past(TTL)
     assert network.faults["Taken"] == 1
-    assert network.witness.state.servers["s1"].instance == mute.identity.instance  # type: ignore[union-attr]
+    assert mute.identity is not None
+    assert network.witness.state.servers["s1"].instance == mute.identity.instance
     mute.mute = False
     network.ends(first, second)

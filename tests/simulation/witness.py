@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -159,8 +160,8 @@ class Witness:
             at = self.world.repository.commits[at].parent or ""
         return new[::-1] if at == self._tip else None
 
-    def _note_claims(self, ops: object) -> None:
-        for op in ops:  # type: ignore[attr-defined]
+    def _note_claims(self, ops: Iterable[str]) -> None:
+        for op in ops:
             words = op.split(" ")
             if words[0] == "claim":
                 fields = dict(word.split("=", 1) for word in words[2:] if "=" in word)

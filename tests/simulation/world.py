@@ -11,8 +11,11 @@ import traceback
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
 import weather
 from computer import NOON, Computer, Processes, Supervisor
@@ -262,10 +265,13 @@ class World:
             weather.CLONE: self._clone,
             weather.DAMAGED: Computer.damage,
             weather.REMOVED: self._remove,
-            weather.REPLACED: self._replace,
+            weather.REPLACED: self.replace_server,
             weather.BACKUP: self._restore_backup,
         }
-        does.get(what, lambda victim: by_hand(self, what))(victim)
+        if what in does:
+            does[what](victim)
+        else:
+            by_hand(self, what)
 
     def _for_a_while(self, whom: Computer | World, what: str) -> None:
         setattr(whom, what, True)
@@ -295,7 +301,7 @@ class World:
         ledger = person.ledger(WHO)
         self._busy(person, lambda: remove(ledger, victim.name, by=WHO, force=False, progress=_unseen))
 
-    def _replace(self, victim: Computer) -> None:
+    def replace_server(self, victim: Computer) -> None:
         """Let another machine join under the name of a server, whose machine was thought to be gone."""
         place = self._top / f"{victim.name}-next{len(self.servers)}"
         heir = Computer(self, victim.name, None, place, host=place.name)
@@ -367,7 +373,7 @@ class World:
             if not right:
                 self._join(stays)
         for person in self.people:
-            self._busy(person.laptop, lambda person=person: self._last(person))  # type: ignore[misc]
+            self._busy(person.laptop, partial(self._last, person))
 
     def _last(self, person: Person) -> None:
         person.deliver()
@@ -426,7 +432,7 @@ def _unseen(seconds: float, of: float) -> None:
 class Still:
     """A clock for what takes no time."""
 
-    def now(self):  # type: ignore[no-untyped-def]
+    def now(self) -> datetime:
         return NOON
 
     def boot(self) -> float:
@@ -443,7 +449,7 @@ class Still:
 def simulated(top: Path) -> Iterator[Callable[[World], None]]:
     """Let the disk and the processes that bnet asks for be those of whichever world is entered."""
     world: list[World] = []
-    fsync, replace, processes = os.fsync, os.replace, bnet.host.runs.processes
+    fsync, replace = os.fsync, os.replace
 
     def here() -> Computer | None:
         return world[-1].here() if world else None
@@ -457,24 +463,29 @@ def simulated(top: Path) -> Iterator[Callable[[World], None]]:
         computer.effect()
         return None
 
-    def rename(source: object, target: object, **more: object) -> None:
+    def rename(
+        source: str | Path,
+        target: str | Path,
+        *,
+        src_dir_fd: int | None = None,
+        dst_dir_fd: int | None = None,
+    ) -> None:
         computer = here()
         if computer is not None:
             computer.effect()
-        replace(source, target, **more)  # type: ignore[arg-type]
+        replace(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
     def at_work() -> Computer:
         computer = here()
         assert computer is not None
         return computer
 
-    os.fsync, os.replace = flush, rename  # type: ignore[assignment]
-    bnet.host.runs.processes = Processes(at_work)  # type: ignore[assignment]
-    try:
+    with (
+        patch.object(os, "fsync", flush),
+        patch.object(os, "replace", rename),
+        patch.object(bnet.host.runs, "processes", Processes(at_work)),
+    ):
         yield world.append
-    finally:
-        os.fsync, os.replace = fsync, replace
-        bnet.host.runs.processes = processes
 
 
 def play(seed: int | str, *, without: Collection[int] = (), storm: float = STORM) -> Outcome:
