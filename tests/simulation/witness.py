@@ -80,6 +80,7 @@ class Witness:
         if new is None:
             self.rewound = True
             self._replay = Replay(self._hub)
+            self._cancels.clear()  # what was asked for may be lost with the rest; all is looked at again
             new = self.world.line(tip)
         self._tip = tip
         for oid in new:
