@@ -23,6 +23,14 @@ class BnetError(Exception):
         return self.message
 
 
+def said(error: BnetError | OSError) -> str:
+    """Return in one line what an error says, and of which file."""
+    if isinstance(error, BnetError):
+        return str(error).replace("\n", "; ")
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
 class AnswerNo(BnetError):
     """It was done, and the answer is no: a job failed, a thing is unhealthy or differs."""
 

@@ -29,7 +29,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True, mode: int = 0
         os.replace(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError):
             error.filename = str(path)  # a full disk says so to a handle, and people ask for the name
         raise
     if durable:
@@ -55,10 +55,10 @@ def move(path: Path, target: Path) -> None:
 
 
 def read_or_none(path: Path) -> bytes | None:
-    """Return a file's content; None if there is no such file."""
+    """Return a file's content; None if there is no such file, or a directory in its place."""
     try:
         return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
 
 
@@ -67,12 +67,21 @@ def set_aside(path: Path, ending: str) -> None:
     os.replace(path, path.with_name(path.name + ending))
 
 
+def put_away(path: Path, ending: str) -> Path:
+    """Keep a file or directory under another name, which nothing else has had; return that."""
+    target, count = path.with_name(path.name + ending), 2
+    while os.path.lexists(target):
+        target, count = path.with_name(f"{path.name}.{count}{ending}"), count + 1
+    os.rename(path, target)
+    return target
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return the JSON object in a file; None if it is missing or is no such thing."""
     data = read_or_none(path)
     try:
         value = None if data is None else json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

@@ -1,6 +1,7 @@
 """A hub in memory, for simulation and tests: the same port, the same contract suite, no Git."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -8,6 +9,8 @@ from bnet.codec import layout
 from bnet.codec.view import Changes, File
 from bnet.errors import Damaged
 from bnet.ports import Commit, Look, Recorded, Stamp, Update
+
+_NUMBER = re.compile(r"[0-9]{1,14}")  # as gitstore/objects.py reads it
 
 
 class Repository:
@@ -28,8 +31,15 @@ class Repository:
                 tree.pop(path, None)
                 for below in [each for each in tree if each.startswith(path + "/")]:
                     del tree[below]
-            else:
-                tree[path] = data
+        written = {path: data for path, data in commit.files.items() if data is not None}
+        above = {each for path in written for each in _above(path)}
+        # As in Git, a file takes the place of a directory, and a directory that of a file.
+        tree = {
+            path: data
+            for path, data in tree.items()
+            if path not in above and written.keys().isdisjoint(_above(path))
+        }
+        tree |= written
         digest = hashlib.sha1(repr((commit.parent, sorted(tree.items()))).encode(), usedforsecurity=False)
         digest.update(repr((commit.message, commit.author, commit.at)).encode())
         oid = digest.hexdigest()
@@ -60,7 +70,7 @@ class MemoryHub:
     def look(self) -> Look:
         prefix = self.telemetry_prefix
         refs = self.repository.refs
-        telemetry = {ref[len(prefix) :]: oid for ref, oid in refs.items() if ref.startswith(prefix)}
+        telemetry = {ref[len(prefix) :]: oid for ref, oid in refs.items() if oid and ref.startswith(prefix)}
         return Look(refs.get(self.ledger_ref, ""), telemetry)
 
     def fetch(self, tip: str) -> None:
@@ -142,14 +152,21 @@ class MemoryHub:
 
 
 def _recorded(oid: str, commit: Commit) -> Recorded | None:
-    lines = commit.message.strip().rpartition("\n\n")[2].splitlines()  # trailers: the last paragraph
+    lines = commit.message.strip().rpartition("\n\n")[2].split("\n")  # trailers: the last paragraph
     pairs = [line.partition(": ") for line in lines if line.startswith("Bnet-")]
     found = {name: value for name, colon, value in pairs if colon}
-    if "Bnet-Seq" not in found:
+    if not all(_NUMBER.fullmatch(found.get(name, "")) for name in ("Bnet-Seq", "Bnet-Next-Job")):
         return None
     stamp = Stamp(oid, int(found["Bnet-Seq"]), int(found["Bnet-Next-Job"]), commit.author, commit.at)
     ops = [value for name, _, value in pairs if name == "Bnet-Op"]
     return Recorded(stamp, [commit.parent] if commit.parent else [], ops)
+
+
+def _above(path: str) -> Iterator[str]:
+    """Yield the directories that a path is in."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def _file(path: str, data: bytes | None) -> File | None:

@@ -94,7 +94,10 @@ def growth(visit: Visit) -> Finding:
     if standing == "diverged":
         return bad(text, "bnet hub adopt (shows both histories, and asks before it does anything)")
     if standing == "rewound":
-        return bad(f"the hub has lost the newest part of its ledger: {text}", "bnet sync (gives it back)")
+        return bad(
+            f"the hub has lost the newest part of its ledger: {text}",
+            "bnet doctor --repair, or bnet sync (both give it back)",
+        )
     if standing != "current":
         return open_("not compared")
     return good("the hub's ledger continues the one known here")
@@ -121,6 +124,21 @@ def refs(visit: Visit) -> Finding:
             f"the hub has {count:,} refs, and every push is told of each", f"git ls-remote {_url(visit)}"
         )
     return good(f"the hub has {count:,} refs")
+
+
+def leftovers(visit: Visit) -> Finding:
+    """Is there telemetry that is nobody's: of servers that left, of trials that were killed?"""
+    if visit.look is None or visit.state is None or visit.standing[0] != "current":
+        return open_("not compared")
+    found = sorted(visit.leftovers)
+    if found:
+        shown = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        return bad(
+            f"under {visit.patient.ledger.hub.telemetry_prefix if visit.patient.ledger else ''} is what no "
+            f"server of the network wrote: {shown}",
+            "bnet doctor --repair (deletes these refs, as `bnet server remove` would have)",
+        )
+    return good("every telemetry ref is of a server in the network")
 
 
 def _line(text: str) -> str:

@@ -55,7 +55,11 @@ def identity(visit: Visit) -> Finding:
     """Is it known who this machine is?"""
     patient = visit.patient
     if patient.identity_problem:
-        return bad(patient.identity_problem, f"mend the file, it is yours: {_home(visit)}/server.yaml")
+        return bad(
+            patient.identity_problem,
+            f"mend {_home(visit)}/server.yaml, it is yours; if it is lost, move it away and "
+            "bnet join HUB --name NAME --replace, under the old name",
+        )
     if patient.identity is None:
         return open_("this machine has joined no network", "bnet join HUB --name NAME")
     me = patient.identity
@@ -81,7 +85,8 @@ def files(visit: Visit) -> Finding:
     broken = visit.patient.host.broken()
     if broken:
         return bad(
-            f"cannot be read: {_names(broken)}", "bnet doctor --fix (sets them aside; they are made anew)"
+            f"cannot be read, or is in the way: {_names(broken)}",
+            "bnet doctor --repair (renames it to *.broken; what can be made anew is made anew)",
         )
     return good("its notes can be read")
 
@@ -164,7 +169,7 @@ def mirror(visit: Visit) -> Finding:
     if why:
         return bad(
             f"the mirror of the hub is damaged: {why}",
-            "bnet doctor --fix (makes it anew; the hub has what was in it)",
+            "bnet doctor --repair (makes it anew; the hub has what was in it)",
         )
     return good("the mirror of the hub is sound")
 
@@ -179,7 +184,9 @@ def stale_locks(visit: Visit) -> Finding:
     with ledger.hub.exclusive():
         left = visit.patient.git.stale_locks()
     if left:
-        return bad(f"a killed process left {_names(left)} in the mirror", "bnet doctor --fix (removes them)")
+        return bad(
+            f"a killed process left {_names(left)} in the mirror", "bnet doctor --repair (removes them)"
+        )
     return good("no lock files were left in the mirror")
 
 
@@ -194,7 +201,7 @@ def outbox(visit: Visit) -> Finding:
         )
     if refused:
         return bad(
-            f"{refused} submission(s) in {where} were refused",
+            f"{refused} submission(s) in {where} were refused, or cannot be read",
             f"the log says why: grep refused {_home(visit)}/logs/sync.log; then submit again and delete them",
         )
     return good("no submission waits")

@@ -24,8 +24,12 @@ def broken_by_people(visit: Visit) -> Finding:
         return open_("nothing is known of the ledger")
     if found:
         first = found[0]
-        seen = f"; what broke it: git show {first.commit[:10]}" if first.commit else ""
-        return bad(_told(found), f"edit {shlex.quote(first.path)} on the hub's branch and commit it{seen}")
+        seen = f" (what broke it: git show {first.commit[:10]})" if first.commit else ""
+        return bad(
+            _told(found),
+            f"mend {shlex.quote(first.path)} on the hub's branch and commit it{seen}; or bnet doctor --repair "
+            "(puts the last readable text back, and keeps this one in coordination/rejected/)",
+        )
     return good("every document that people write can be read")
 
 
@@ -35,8 +39,25 @@ def broken_by_machines(visit: Visit) -> Finding:
     if visit.state is None:
         return open_("nothing is known of the ledger")
     if found:
-        return bad(_told(found), "bnet sync (the next transaction restores it from the history)")
+        return bad(
+            _told(found), "bnet doctor --repair, or bnet sync (any transaction restores it from the history)"
+        )
     return good("every document that machines write is as they wrote it")
+
+
+def settings(visit: Visit) -> Finding:
+    """Were there settings once that are gone? Whoever deletes a directory may not have meant them."""
+    ledger, state = visit.patient.ledger, visit.state
+    if ledger is None or state is None:
+        return open_("nothing is known of the ledger")
+    if ledger.hub.read(state.tip, [layout.SETTINGS]):
+        return good(f"{layout.SETTINGS} is there")
+    for commit, _ in ledger.hub.older(state.tip, layout.SETTINGS):
+        return open_(
+            f"{layout.SETTINGS} is gone, and the defaults are in force",
+            f"if that was not meant, commit it again: git show {commit[:10]}:{layout.SETTINGS}",
+        )
+    return good("there has never been a hub.yaml, and the defaults are in force")
 
 
 def rejected(visit: Visit) -> Finding:
@@ -45,7 +66,11 @@ def rejected(visit: Visit) -> Finding:
     if state is None:
         return open_("nothing is known of the ledger")
     now = visit.patient.clock.now()
-    found = [(path, each) for path, each in sorted(state.rejected.items()) if now - each.at <= RECENT]
+    found = [
+        (path, each)
+        for path, each in sorted(state.rejected.items())
+        if now - each.at <= RECENT and each.file.startswith("inbox/")
+    ]
     if found:
         path, first = found[-1]
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
@@ -157,9 +182,13 @@ def _problems(visit: Visit) -> Sequence[Problem]:
 
 
 def _told(problems: Sequence[Problem]) -> str:
-    shown = [
-        f"{each.path} {each.message}" + (f" (commit {each.commit[:10]})" if each.commit else "")
-        for each in problems[:3]
-    ]
+    shown = [_line(each) + (f" (commit {each.commit[:10]})" if each.commit else "") for each in problems[:3]]
     more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
     return "; ".join(shown).replace("\n", " ") + more
+
+
+def _line(problem: Problem) -> str:
+    # A complaint about a text begins with its file and line, other ones go on from its name.
+    return (
+        problem.message if problem.message.startswith(problem.path) else f"{problem.path} {problem.message}"
+    )

@@ -1,6 +1,5 @@
 """What one server decides in one sync: a pure function of the snapshot and of what was found here."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -14,12 +13,13 @@ from bnet.model.hub import FORMAT
 from bnet.model.job import Artifact, Attempt, BuildReport, Job
 from bnet.model.run import RunExit, RunFact
 from bnet.model.server import Server
-from bnet.model.state import InboxFile, Rejection
+from bnet.model.state import InboxFile
 from bnet.rules import jobs, servers, settle
 from bnet.rules.admit import admit, sources_of
 from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
 from bnet.rules.leases import default_ttl
+from bnet.rules.refuse import printable, refused
 from bnet.rules.specs import Facts, Unresolved
 from bnet.rules.transaction import Transaction
 from bnet.schedule.choose import choose
@@ -91,7 +91,7 @@ def take_in(tx: Transaction, file: InboxFile, facts: Facts) -> None:
             return  # its repository does not answer; the file waits where it is
         numbers = _admitted(tx, commands, by, facts, file)
     except Invalid as error:
-        tx.apply(_rejected(tx, file, by, error))
+        tx.apply(refused(tx, file, by, error))
         return
     name = path.removeprefix(layout.ROOT)
     note = " ".join(f"#{number}" for number in numbers[:10])
@@ -112,38 +112,6 @@ def _admitted(
         listed = isinstance(text.data, list)
         steps: people.Steps = (error.command,) if listed else ()
         raise text.invalid(error.message, steps) from None
-
-
-def _rejected(tx: Transaction, file: InboxFile, by: str, error: Invalid) -> Change:
-    shown = printable(file.path).removeprefix(layout.ROOT)
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", shown.removeprefix("inbox/").rsplit(".", 1)[0])[:60] or "unnamed"
-    path, count = f"{layout.REJECTED}{stem}.{tx.seq}.yaml", 1
-    while path in tx.files:
-        path, count = f"{layout.REJECTED}{stem}.{tx.seq}.{count}.yaml", count + 1
-    where = "" if error.line is None else f"line {error.line}: "
-    rejection = Rejection(
-        file=shown,
-        reason=error.message,
-        line=error.line,
-        field=error.field,
-        by=by,
-        commit=file.commit,
-        at=tx.now,
-        text=file.text[:20_000].decode(errors="replace"),
-    )
-    return Change(
-        verb="reject",
-        target=shown,
-        note=where + error.message.replace("\n", " ")[:120],
-        fields={"by": by},
-        files={file.path: None, path: people.write(rejection)},
-    )
-
-
-def printable(path: str) -> str:
-    """Return a path of any bytes as text that can be shown and stored."""
-    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
 
 
 def _outdated(before: Server, now: Server) -> bool:

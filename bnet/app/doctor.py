@@ -1,12 +1,13 @@
 """The doctor: looks at everything that has gone wrong before, and says what to do in one safe line."""
 
+import shlex
 from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
 from bnet.app import checks_hub, checks_machine, checks_network
 from bnet.app.finding import Finding, Patient, Visit, bad
-from bnet.errors import BnetError
+from bnet.errors import BnetError, said
 
 Check = Callable[[Visit], Finding]
 
@@ -32,7 +33,9 @@ CHECKS: Mapping[str, Check] = {
     "growth": checks_hub.growth,
     "size": checks_hub.size,
     "refs": checks_hub.refs,
+    "leftovers": checks_hub.leftovers,
     "documents": checks_network.broken_by_people,
+    "settings": checks_network.settings,
     "machine-documents": checks_network.broken_by_machines,
     "inbox": checks_network.rejected,
     "registered": checks_network.registered,
@@ -65,30 +68,6 @@ def _checked(check: Check, visit: Visit) -> Finding:
     except BnetError as error:
         return bad(str(error).replace("\n", "; "), error.hint or "")
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return bad(f"{where}{error.strerror or error}", "")
-
-
-def mend(patient: Patient) -> list[str]:
-    """Mend what is on this machine alone and can be made anew; return a sentence for each thing done."""
-    done = _mend_files(patient)
-    git, host, ledger = patient.git, patient.host, patient.ledger
-    if ledger is None:
-        return done
-    if host.holder("sync.lock") is not None:
-        return [*done, "the mirror is in use by a sync or agent, which mends it by itself"]
-    with ledger.hub.exclusive():
-        left = git.stale_locks()
-        if left:
-            git.sweep()
-            done.append(f"removed {len(left)} lock file(s) that a killed process left")
-        if git.unsound():
-            ledger.hub.remake()
-            done.append("made the mirror of the hub anew")
-    return done
-
-
-def _mend_files(patient: Patient) -> list[str]:
-    broken = patient.host.broken()
-    patient.host.set_aside(broken)
-    return [f"set aside {each}" for each in broken]
+        return bad(
+            said(error), f"see whose it is: ls -ld {shlex.quote(error.filename)}" if error.filename else ""
+        )

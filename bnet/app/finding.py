@@ -1,6 +1,7 @@
 """What the doctor looks at, and what it finds; the checks stand in `checks_*.py`."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
@@ -92,13 +93,16 @@ class Host(Protocol):
         """Return where a program is on a PATH."""
 
     def broken(self) -> Sequence[Path]:
-        """Return the disposable files of BNET_HOME that cannot be read as what they should be."""
+        """Return what in BNET_HOME is not what it should be: a file for a directory, a note that cannot be read."""
+
+    def jammed(self) -> Sequence[Path]:
+        """Return those of them that keep a lock from being taken."""
 
     def exposed(self) -> Sequence[Path]:
         """Return the files with secrets that others on this machine may read."""
 
     def letters(self) -> tuple[int, int]:
-        """Return how many submissions wait in the outbox, and how many were refused."""
+        """Return how many submissions wait in the outbox, and how many were refused or cannot be read."""
 
     def synced_ago(self) -> float | None:
         """Return the seconds since the last sync looked at the hub; None if none ever did."""
@@ -109,8 +113,11 @@ class Host(Protocol):
     def last_trouble(self) -> str:
         """Return what the log of syncs says last, if that is a refused push; else ""."""
 
-    def set_aside(self, paths: Sequence[Path]) -> None:
-        """Rename disposable files, so that they are made anew."""
+    def set_aside(self, path: Path) -> Path:
+        """Rename what is broken, so that it is made anew; return its new name."""
+
+    def alone(self) -> AbstractContextManager[bool]:
+        """Keep this server's syncs and agents from working meanwhile; False where one is at work."""
 
 
 class Git(Protocol):
@@ -139,6 +146,9 @@ class Git(Protocol):
 
     def sweep(self) -> None:
         """Remove the lock files in the mirror; call it while nobody works on that."""
+
+    def set_aside(self) -> Path:
+        """Rename the mirror, so that it is made anew; return its new name; call it while nobody works on that."""
 
 
 class Patient(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,6 +234,22 @@ class Visit:
             except BnetError:
                 return None
         return ledger.state
+
+    @cached_property
+    def leftovers(self) -> Mapping[str, str]:
+        """The telemetry that is of no server in the network, and does not move: name -> tip.
+
+        Somebody may be trying out at this moment what the hub allows. It has had the time of our own trials to be
+        gone again.
+        """
+        ledger, look, state = self.patient.ledger, self.look, self.state
+        if ledger is None or look is None or state is None or self.standing[0] != "current":
+            return {}
+        left = {name: tip for name, tip in look.telemetry.items() if name not in state.servers}
+        if not left or not self.trials:
+            return {}
+        again = ledger.hub.look().telemetry
+        return {name: tip for name, tip in left.items() if again.get(name) == tip}
 
     @cached_property
     def trials(self) -> Mapping[str, Probe]:

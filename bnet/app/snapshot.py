@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from bnet.codec import layout
-from bnet.codec.documents import Unreadable, decode
+from bnet.codec.documents import BROKEN, Unreadable, decode
 from bnet.codec.frozen import freeze, thaw
 from bnet.codec.view import Changes, File, View, advance, overlay, state_of
 from bnet.errors import BnetError
@@ -90,7 +90,9 @@ class Snapshot:
             by_hand = self._sourced(tip, self.hub.changes(stamp.commit, tip))
             machines = [path for path in by_hand if layout.is_machine(path)]
             broken_by = {path: self.hub.origin(tip, path)[0] for path in machines}
-            view = overlay(base, by_hand, self._older(tip), self.hub.read(stamp.commit, machines), broken_by)
+            kept = self.hub.read(stamp.commit, machines)
+            undone = self._undone(tip, by_hand, base, set(broken_by.values()))
+            view = overlay(base, by_hand, self._older(tip), kept, broken_by, undone)
         self._base, self._base_commit, self.stamp = base, stamp.commit, stamp
         self._show(view, tip)
 
@@ -116,12 +118,31 @@ class Snapshot:
         """Say of what people write which commit and author it is from; nobody asks that of machines."""
         told: dict[str, File | None] = {}
         for path, file in changes.items():
-            asked = path.startswith(layout.INBOX) or path == layout.SETTINGS
+            asked = path.startswith((layout.INBOX, layout.SETTINGS)) or path + "/" in layout.DIRECTORIES
             if file is not None and (asked or file.note):
                 commit, author = self.hub.origin(tip, path)
                 file = replace(file, commit=commit, author=author)
             told[path] = file
         return told
+
+    def _undone(self, tip: str, by_hand: Changes, base: View, breaking: set[str]) -> dict[str, bytes | None]:
+        """Return what else is to be restored after somebody reverted a transaction that took in files of the inbox.
+
+        They are there again, and were done then or refused, which now is restored with the rest; the refusals are
+        gone. The same text that comes by itself is another matter: people reuse names.
+        """
+        found: dict[str, bytes | None] = {}
+        for path, file in by_hand.items():
+            if path.startswith(layout.INBOX) and file is not None and file.commit in breaking:
+                if any(data == file.data for _, data in self.hub.older(tip, path)):
+                    found[path] = None
+            elif (
+                path.startswith(layout.REJECTED)
+                and file is None
+                and self.hub.origin(tip, path)[0] in breaking
+            ):
+                found[path] = base.files.get(path)
+        return found
 
     def _older(self, tip: str) -> Callable[[str], list[tuple[str, bytes]]]:
         return lambda path: list(self.hub.older(tip, path))
@@ -136,7 +157,7 @@ class Snapshot:
             return
         try:
             found = msgspec.json.decode(data, type=_FormatOnly).format
-        except msgspec.DecodeError:
+        except BROKEN:
             return
         if found > FORMAT:
             raise TooNew(

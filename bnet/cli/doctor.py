@@ -12,20 +12,24 @@ ORDER = (False, None, True)
 
 
 @click.command()
-@click.option("--fix", is_flag=True, help="Mend what is on this machine alone and can be made anew.")
+@click.option(
+    "--repair", is_flag=True, help="Mend what is safe to mend: here, and on the hub by one transaction."
+)
 @json_option
 @pass_app
-def doctor(app: App, fix: bool, as_json: bool) -> None:
+def doctor(app: App, repair: bool, as_json: bool) -> None:
     """Look at this machine, the hub and the network; say what is wrong and what to do.
 
-    Exit 1 if anything is wrong. What advice says is safe: it destroys nothing.
+    Exit 1 if anything is wrong. What advice says is safe: it destroys nothing. What --repair has done is told on
+    stderr, a line each: no push of it is forced, and what it replaces is kept.
 
-    Example: bnet doctor --fix
+    Example: bnet doctor --repair
     """
-    from bnet.app.doctor import examine, mend
+    from bnet.app.doctor import examine
+    from bnet.app.repair import mend_hub, mend_machine
 
     patient = app.machine.patient(_url(app))
-    if fix:
+    for mend in (mend_machine, mend_hub) if repair else ():
         for done in mend(patient):
             note(f"bnet: {done}")
         patient = app.machine.patient(patient.url)

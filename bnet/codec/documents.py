@@ -10,6 +10,10 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 _decoders: dict[type, msgspec.json.Decoder[object]] = {}
 
+# What msgspec raises for bytes that are no JSON of a type: for text that is no UTF-8, and for what is nested deep,
+# it has no errors of its own.
+BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 
 class Unreadable(ValueError):
     """The bytes are no document of the type that their path promises; the text says where."""
@@ -30,10 +34,9 @@ def rewrite(before: bytes | None, record: Record) -> bytes:
     if before is None:
         return encode(record)
     try:
-        old = msgspec.json.decode(before, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        old = {}
-    return _spell(_merged(old, record))
+        return _spell(_merged(msgspec.json.decode(before, type=dict[str, object]), record))
+    except BROKEN:
+        return encode(record)
 
 
 def _merged(old: dict[str, object], record: msgspec.Struct) -> dict[str, object]:
@@ -58,7 +61,7 @@ def decode(kind: type[R], data: bytes) -> R:
         decoder = _decoders[kind] = msgspec.json.Decoder(kind)
     try:
         return decoder.decode(data)  # type: ignore[return-value]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except BROKEN as error:
         raise Unreadable(str(error)) from None
 
 

@@ -20,14 +20,18 @@ def freeze(view: View, commit: str | None) -> bytes:
     return xxhash.xxh3_128_digest(body) + body
 
 
+def is_whole(data: bytes) -> bool:
+    """Tell whether this is what `freeze` has given, to whatever version of bnet."""
+    return xxhash.xxh3_128_digest(data[16:]) == data[:16]
+
+
 def thaw(data: bytes) -> tuple[View, str] | None:
     """Return what `freeze` was given; None for anything else."""
-    digest, body = data[:16], data[16:]
     # marshal may be fed nothing but what it wrote itself: the digest is looked at first.
-    if xxhash.xxh3_128_digest(body) != digest:
+    if not is_whole(data):
         return None
     try:
-        kept = marshal.loads(body)
+        kept = marshal.loads(data[16:])
     except (ValueError, EOFError, TypeError):
         return None  # of another Python
     if kept[0] != VERSION or kept[1] is None:

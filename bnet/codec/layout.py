@@ -24,7 +24,7 @@ _JOB = re.compile(
 )
 _EXPLANATION = re.compile(r"readme(\.(md|txt|rst))?|\.git(keep|ignore|attributes)", re.IGNORECASE)
 _MACHINE = re.compile(
-    r"coordination/(ledger\.json$|(jobs|keys|servers|locks|archive|metrics)/"
+    r"coordination/(ledger\.json$|(jobs|keys|servers|locks|archive|metrics)(/|$)"
     r"|(schedules|sources)/[^/]+\.state\.json$|notify\.state\.json$)"
 )
 

@@ -61,7 +61,12 @@ def advance(view: View, changes: Changes, older: Older) -> View:
 
 
 def overlay(
-    view: View, changes: Changes, older: Older, kept: Mapping[str, bytes], broken_by: Mapping[str, str]
+    view: View,
+    changes: Changes,
+    older: Older,
+    kept: Mapping[str, bytes],
+    broken_by: Mapping[str, str],
+    undone: Mapping[str, bytes | None],
 ) -> View:
     """Return the view after commits that were no transactions: of these, machine documents are not believed.
 
@@ -71,11 +76,14 @@ def overlay(
         older: finds earlier versions.
         kept: the machine documents among them, as the newest transaction left them.
         broken_by: path -> the commit that changed it last, of these.
+        undone: what goes back with these, path -> content: files of the inbox that were taken in, and refusals.
     """
-    told = {path: file for path, file in changes.items() if not layout.is_machine(path)}
+    told = {
+        path: file for path, file in changes.items() if not layout.is_machine(path) and path not in undone
+    }
     forged = [path for path in changes if layout.is_machine(path)]
     seen = advance(view, told, older)
-    restore = {path: view.files.get(path, kept.get(path)) for path in forged}
+    restore = {path: view.files.get(path, kept.get(path)) for path in forged} | dict(undone)
     problems = {
         path: Problem(
             path=path, message="was changed by hand and is restored", commit=broken_by.get(path, "")
@@ -138,16 +146,18 @@ class _Draft:
             return
         if file is None:
             return
+        self.problems.pop(path.rpartition("/")[0], None)  # a file that was in its directory's place is gone
         if path.startswith(layout.INBOX):
             self._put_inbox(path, file)
             return
         kind = _kind(path, part)
         if kind is not None:
             self._put_document(path, file, kind)
-        elif file.data is None:
-            self.problems[path] = Problem(path=path, message=file.note, commit=file.commit)
         elif path + "/" in layout.DIRECTORIES:
-            message = "is a file where a directory belongs"
+            message = file.note or "is a file where a directory belongs"
+            self.problems[path] = Problem(path=path, message=message, commit=file.commit)
+        elif path.startswith(layout.SETTINGS + "/"):
+            message = "is in a directory that has taken the place of the settings"
             self.problems[path] = Problem(path=path, message=message, commit=file.commit)
 
     def _touch(self, number: int) -> dict[str, Record]:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bnet.errors import HubUnreachable
+from bnet.files import put_away
 from bnet.gitstore.hub import is_ssh, with_ssh
 from bnet.gitstore.repo import NETWORK_TIMEOUT, Repo
 from bnet.process import Completed, TimedOut, run
 
+_WORSE = re.compile(r"^(?:error|fatal|missing|broken).*", re.MULTILINE)
 LOCKS = ("*.lock", "refs/**/*.lock", "objects/info/*.lock")
 
 
@@ -84,7 +86,10 @@ class GitCheckup:
             told = Repo(self.mirror, self._env).git(*arguments, timeout=60)
         except TimedOut:
             return ""  # too large to be looked at in a minute; it is made anew when it fails
-        return "" if told.code == 0 else told.complaint.splitlines()[-1]
+        found = _WORSE.findall(f"{told.err.decode(errors='replace')}\n{told.out.decode(errors='replace')}")
+        if told.code == 0 and not found:
+            return ""
+        return found[0] if found else told.complaint.splitlines()[-1]
 
     def stale_locks(self) -> list[Path]:
         if self.mirror is None:
@@ -94,6 +99,10 @@ class GitCheckup:
     def sweep(self) -> None:
         for path in self.stale_locks():
             path.unlink(missing_ok=True)
+
+    def set_aside(self) -> Path:
+        assert self.mirror is not None
+        return put_away(self.mirror, ".broken")
 
     def count(self, tip: str, without: str = "") -> int:
         """Return how many commits of the mirror a history has, not counting those of another one."""

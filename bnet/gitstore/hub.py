@@ -12,12 +12,13 @@ from bnet.gitstore import objects
 from bnet.gitstore.repo import NETWORK_TIMEOUT, SSH_OPTIONS, Repo
 from bnet.gitstore.sources import shown
 from bnet.ports import Commit, Look, Recorded, Stamp, Update
-from bnet.process import TimedOut, run
+from bnet.process import Completed, TimedOut, run
 
 KNOWN = "refs/bnet/known"
 FETCHED = "refs/bnet/fetched"
 TELEMETRY = "refs/bnet/telemetry/"
 MOST_PACKS = 100
+MEND = "`bnet doctor --repair` makes this machine's copy of the hub anew; so does `bnet sync`"
 _ADVICE = ("hint:", "Please make sure you have", "and the repository exists")
 _NOISE = ("To ", "error: failed to push some refs", "error: hook declined to update")
 NO_ROOM = re.compile("No space left on device|Disk quota exceeded|File too large|died of signal 25")
@@ -52,7 +53,7 @@ class RemoteHub:
         self.url = url
         self.ledger_ref = f"refs/heads/{branch}"
         self.telemetry_prefix = prefix
-        self._repo = Repo(mirror, with_ssh(env, url))
+        self._repo = Repo(mirror, with_ssh(env, url), mend=MEND)
         self._lock = lock or nullcontext()
         self.last_told = ""
         self._recent: tuple[str, dict[str, tuple[str, str]]] = ("", {})
@@ -87,7 +88,7 @@ class RemoteHub:
         told = self._remote(*self._look_words()).decode(errors="replace")
         self.last_told = told
         refs: dict[str, str] = {}
-        for line in told.splitlines():
+        for line in told.split("\n"):  # a name may hold what only Python takes for the end of a line
             oid, _, ref = line.partition("\t")
             refs[ref] = oid
         ledger = refs.pop(self.ledger_ref, "")
@@ -124,7 +125,7 @@ class RemoteHub:
         except TimedOut as error:
             raise HubUnreachable(f"the hub {shown(self.url)} did not answer: {error}") from None
         if done.code != 0:
-            self._check_sound(arguments[0] == "fetch")
+            self._check_sound(done if arguments[0] == "fetch" else None)
             words = _line(done.complaint)
             if NO_ROOM.search(words):
                 raise HubUnreachable(
@@ -133,10 +134,19 @@ class RemoteHub:
             raise HubUnreachable(f"the hub {shown(self.url)} cannot be reached: {words}")
         return done.out
 
-    def _check_sound(self, objects_too: bool) -> None:
+    def _check_sound(self, failed: Completed | None) -> None:
+        """Tell a mirror that is damaged from a hub that does not answer, after a command that failed.
+
+        Args:
+            failed: if it was a fetch, which reads and writes objects.
+        """
         # With a mirror that it cannot read, Git does not even ask the hub, or cannot use the answer.
         self._repo.out("for-each-ref", "--count=1")
-        if objects_too:
+        if failed is not None:
+            # What no ref leads to can be in the way all the same, of an object that comes.
+            objects = re.escape(f"{self._repo.git_dir}/objects/")
+            if re.search(rf"{objects}\S+ is (corrupt|empty)|{objects}\S+\) is corrupt", failed.complaint):
+                raise Damaged(f"the mirror of the hub is damaged: {failed.complaint}", hint=MEND)
             self._check_complete(["--all"])
 
     def _check_complete(self, commits: Sequence[str]) -> None:
@@ -146,7 +156,7 @@ class RemoteHub:
         with suppress(TimedOut):
             done = self._repo.git("rev-list", "--objects", "--quiet", *commits)
             if done.code != 0:
-                raise Damaged(f"the mirror of the hub is damaged: {done.complaint}")
+                raise Damaged(f"the mirror of the hub is damaged: {done.complaint}", hint=MEND)
 
     def _has(self, commit: str) -> bool:
         return bool(commit) and self._repo.git("cat-file", "-e", f"{commit}^{{commit}}").code == 0
@@ -158,9 +168,12 @@ class RemoteHub:
         self._repo.out("update-ref", KNOWN, tip)
 
     def contains(self, tip: str, commit: str) -> bool:
-        return bool(tip and commit) and (
-            tip == commit or self._repo.git("merge-base", "--is-ancestor", commit, tip).code == 0
-        )
+        if not tip or not commit or tip == commit:
+            return bool(tip and commit)
+        done = self._repo.git("merge-base", "--is-ancestor", commit, tip)
+        if done.code == 1 and done.err:  # Git says no where it could not read what lies between the two
+            raise Damaged(f"the mirror of the hub is damaged: {done.complaint}", hint=MEND)
+        return done.code == 0
 
     def newest_transaction(self, tip: str) -> Stamp | None:
         return objects.newest_transaction(self._repo, tip)
@@ -247,7 +260,7 @@ def _line(complaint: str) -> str:
 
 def _said(complaint: str, porcelain: bytes) -> str:
     """Put together in one line what people need to see: the hub's own words, and the refs that it refused."""
-    printed = [line.split("\t") for line in porcelain.decode(errors="replace").splitlines()]
+    printed = [line.split("\t") for line in porcelain.decode(errors="replace").split("\n")]
     refused = [f"{words[1].rpartition(':')[2]} {words[2]}" for words in printed if words[0] == "!"]
     if any(CHECKED_OUT in each for each in refused):
         return f"{'; '.join(refused)}: check out another branch there, or make a bare repository the hub"

@@ -134,10 +134,18 @@ def _recorded(repo: Repo, *words: str) -> Iterator[Recorded]:
         found = {match[1]: int(match[2]) for match in _STAMP.finditer(trailers)}
         if b"Seq" in found and b"Next-Job" in found:
             commit, at, actor = head.decode(errors="replace").split(" ", 2)
-            moment = datetime.fromtimestamp(int(at), UTC)
+            moment = _moment(at)
             stamp = Stamp(commit, found[b"Seq"], found[b"Next-Job"], actor, moment)
             ops = [match[1].decode(errors="replace") for match in _OP.finditer(trailers)]
             yield Recorded(stamp, parents.decode().split(), ops)
+
+
+def _moment(seconds: str) -> datetime:
+    """Return a commit's date; one that no calendar has, or none, is made by hand, and as good as any."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
 
 
 def write_commits(repo: Repo, commits: Sequence[Commit]) -> list[str]:

@@ -79,10 +79,11 @@ def environment(outer: Mapping[str, str]) -> dict[str, str]:
 class Repo:
     """A repository on this machine, worked on through plumbing commands alone."""
 
-    def __init__(self, git_dir: Path, env: Mapping[str, str]) -> None:
-        """Keep where the repository is, and the environment from `environment`."""
+    def __init__(self, git_dir: Path, env: Mapping[str, str], *, mend: str | None = None) -> None:
+        """Keep where the repository is, the environment from `environment`, and what helps if it is damaged."""
         self.git_dir = git_dir
         self.env = dict(env)
+        self.mend = mend
 
     def git(self, *arguments: str, input: bytes | None = None, timeout: float = LOCAL_TIMEOUT) -> Completed:
         """Run a Git command to its end, whatever its exit code.
@@ -110,7 +111,7 @@ class Repo:
         try:
             done = self.git(*arguments, input=input)
         except TimedOut as error:
-            raise Damaged(str(error)) from None
+            raise Damaged(str(error), hint=self.mend) from None
         if done.code != 0:
-            raise Damaged(f"git {shlex.join(arguments[:3])}: {done.complaint}")
+            raise Damaged(f"git {shlex.join(arguments[:3])}: {done.complaint}", hint=self.mend)
         return done.out

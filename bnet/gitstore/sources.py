@@ -157,7 +157,8 @@ def listed(address: str, patterns: Sequence[str], env: Mapping[str, str], timeou
         raise RepositoryUnreachable(f"{shown(address)} did not answer within {timeout:.0f} s") from None
     if done.code != 0:
         raise _meant(address, done.complaint)
-    lines = (line.split("\t", 1) for line in done.out.decode(errors="replace").splitlines())
+    # No `splitlines`: a name may hold what ends a line for Python, such as U+2028, and nothing that does for Git.
+    lines = (line.split("\t", 1) for line in done.out.decode(errors="replace").split("\n") if line)
     return {name: oid for oid, name in lines}
 
 

@@ -1,18 +1,22 @@
 """Looking at a machine for the doctor: nothing is changed to find something out."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bnet import idle
 from bnet.app.finding import RunSight
+from bnet.app.submit import Letter
 from bnet.codec.documents import Unreadable, decode
+from bnet.codec.frozen import is_whole
 from bnet.errors import BnetError
-from bnet.files import read_json, read_or_none, set_aside, write_atomic
+from bnet.files import put_away, read_json, read_or_none, write_atomic
 from bnet.host import cron, processes
 from bnet.host.home import Home
 from bnet.host.lock import HostLock
@@ -27,6 +31,7 @@ _FLOCK = re.compile(r"FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+[0-9a-f]+:[0-9a-f]+:(\d
 _REFUSED = "the hub refuses the push: "
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", re.MULTILINE)
 _UNITS = Path("/etc/systemd/system")
+_HUB = re.compile(r"[0-9a-f]{16}")  # as `Home.hub_dir` names them
 
 
 class HostCheckup:
@@ -39,15 +44,14 @@ class HostCheckup:
         self._clock = clock
 
     def unwritable(self) -> str:
+        # Without its directories, of which one may have a file in its place: that is another finding.
         try:
-            self._home.ensure()
+            self._home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             probe = self._home.path / "doctor.probe"
             write_atomic(probe, b"bnet doctor\n")
             probe.unlink()
-        except BnetError as error:
-            return str(error)
         except OSError as error:
-            return f"cannot write in {self._home.path}: {error.strerror}"
+            return f"cannot write in BNET_HOME {self._home.path}: {error.strerror}"
         return ""
 
     def disk(self) -> tuple[int, int]:
@@ -88,10 +92,7 @@ class HostCheckup:
         return "another process"
 
     def runs(self) -> Sequence[RunSight]:
-        if not self._home.runs.is_dir():
-            return []
-        keyed = [each for each in self._home.runs.iterdir() if re.fullmatch(r"\d+\.\d+", each.name)]
-        unreported = sorted(each for each in keyed if not (each / "settled").exists())
+        unreported = sorted(each for each in self._keyed() if not (each / "settled").exists())
         return [sight for each in unreported if (sight := self._run(each)) is not None]
 
     def _run(self, path: Path) -> RunSight | None:
@@ -102,8 +103,7 @@ class HostCheckup:
         except Unreadable:
             return None  # never written whole, so never claimed
         pid = read_json(path / "pid.json")
-        known = pid if pid is not None and pid.keys() >= {"pid", "start", "boot_id"} else None
-        alive = known is not None and processes.is_alive(known["pid"], known["start"], known["boot_id"])
+        alive = _is_alive(pid)
         return RunSight(
             key=path.name,
             phase="ended" if ended else "intended" if pid is None else "alive" if alive else "died",
@@ -152,12 +152,32 @@ class HostCheckup:
         return shutil.which(program, path=path or self._env.get("PATH", os.defpath))
 
     def broken(self) -> Sequence[Path]:
-        notes: list[tuple[Path, type[Record]]] = [
-            (self._home.observed_json, Observed),
-            (self._home.path / "telemetry.json", Sent),
-        ]
-        found = [path for path, kind in notes if not _is(kind, path)]
-        return found + [path for path in self._home.hubs.glob("*/hub.json") if not _is_json(path)]
+        home = self._home
+        places = [home.hubs, home.runs, home.outbox, home.cache, home.logs]
+        hubs = [path for path in _inside(home.hubs) if _HUB.fullmatch(path.name)]
+        notes = [(home.path / name, sound) for name, sound in _NOTES.items()]
+        notes += [(hub / name, sound) for hub in hubs for name, sound in _HUB_NOTES.items()]
+        notes += [(path, _is_letter) for path in _inside(home.outbox) if path.suffix == ".json"]
+        notes += [(home.logs / name, _is_any) for name in ("sync.log", "cron.log", "bug.log")]
+        found = [path for path in [*places, *hubs] if os.path.lexists(path) and not path.is_dir()]
+        found += [path for path, sound in notes if os.path.lexists(path) and not _reads(path, sound)]
+        return [*self.jammed(), *found, *(path for path in self._keyed() if not self._is_run(path))]
+
+    def jammed(self) -> Sequence[Path]:
+        locks = (self._home.path / name for name in ("sync.lock", "mirror.lock", "doctor.lock"))
+        return [path for path in locks if os.path.lexists(path) and not path.is_file()]
+
+    def _keyed(self) -> list[Path]:
+        return [each for each in _inside(self._home.runs) if re.fullmatch(r"\d+\.\d+", each.name)]
+
+    def _is_run(self, path: Path) -> bool:
+        """Tell whether a run's directory can be told from its intent; a reported one is not looked at again."""
+        if not path.is_dir():
+            return False
+        if (path / "settled").exists() or not any(path.iterdir()):
+            return True
+        # A supervisor that lives still writes there.
+        return _reads(path / "run.json", _is(Intent)) or _is_alive(read_json(path / "pid.json"))
 
     def exposed(self) -> Sequence[Path]:
         found = []
@@ -167,8 +187,8 @@ class HostCheckup:
         return found
 
     def letters(self) -> tuple[int, int]:
-        outbox = self._home.outbox
-        return len(list(outbox.glob("*.json"))), len(list(outbox.glob("*.refused")))
+        endings = [path.suffix for path in _inside(self._home.outbox)]
+        return endings.count(".json"), endings.count(".refused") + endings.count(".broken")
 
     def synced_ago(self) -> float | None:
         return self._age(self._home.observed_json)
@@ -185,24 +205,66 @@ class HostCheckup:
         last = _STAMP.split(text)[-1].strip()
         return last.removeprefix(_REFUSED) if last.startswith(_REFUSED) else ""
 
-    def set_aside(self, paths: Sequence[Path]) -> None:
-        for path in paths:
-            set_aside(path, ".broken")
+    def set_aside(self, path: Path) -> Path:
+        return put_away(path, ".broken")
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[bool]:
+        lock = HostLock(self._home.sync_lock)
+        free = lock.try_acquire()
+        try:
+            yield free
+        finally:
+            if free:
+                lock.release()
 
 
-def _is(kind: type[Record], path: Path) -> bool:
-    data = read_or_none(path)
+def _is_alive(pid: Mapping[str, Any] | None) -> bool:
+    """Tell whether the supervisor lives of which `pid.json` tells."""
+    return bool(processes.is_noted_alive(pid or {}))
+
+
+def _reads(path: Path, sound: Callable[[bytes], object]) -> bool:
+    """Tell whether a file can be read as what it should be."""
     try:
-        return data is None or decode(kind, data) is not None
-    except Unreadable:
+        return sound(path.read_bytes()) is not False
+    except PermissionError:
+        raise  # whoever may read it may find it sound
+    except (Unreadable, ValueError, OSError, RecursionError):
         return False
 
 
-def _is_json(path: Path) -> bool:
+def _is(kind: type[Record]) -> Callable[[bytes], object]:
+    return lambda data: decode(kind, data)
+
+
+def _is_object(data: bytes) -> bool:
+    return isinstance(json.loads(data), dict)
+
+
+def _is_any(data: bytes) -> bool:
+    return True
+
+
+_is_letter = _is(Letter)
+_NOTES: Mapping[str, Callable[[bytes], object]] = {
+    "observed.json": _is(Observed),
+    "telemetry.json": _is(Sent),
+    "idle.json": _is_object,
+}
+_HUB_NOTES: Mapping[str, Callable[[bytes], object]] = {
+    "hub.json": _is_object,
+    "sources.json": _is_object,
+    "snapshot": is_whole,
+}
+
+
+def _inside(directory: Path) -> list[Path]:
+    """Return what is in a directory, in order; nothing if it is none."""
     try:
-        return isinstance(json.loads(path.read_bytes()), dict)
-    except (ValueError, OSError):
-        return False
+        return sorted(directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _existing(path: Path) -> Path:

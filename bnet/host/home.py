@@ -95,6 +95,11 @@ class Home:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             for directory in (self.path, self.hubs, self.runs, self.outbox, self.cache, self.logs):
                 directory.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError as error:
+            raise BnetError(
+                f"cannot make {error.filename}: a file is in its place",
+                hint="`bnet doctor --repair` renames what is in the way in BNET_HOME",
+            ) from error
         except OSError as error:
             raise BnetError(
                 f"cannot make {error.filename}: {error.strerror}",

@@ -61,6 +61,14 @@ def is_alive(pid: int, start: int, boot_id: str) -> bool:
     return boot_id == current_boot_id() and start_time(pid) == start
 
 
+def is_noted_alive(note: Mapping[str, object]) -> bool | None:
+    """Tell whether the process that a `pid.json` names still runs; None if that names none, for it was damaged."""
+    pid, start, boot_id = note.get("pid"), note.get("start"), note.get("boot_id")
+    if not (isinstance(pid, int) and isinstance(start, int) and isinstance(boot_id, str)):
+        return None
+    return is_alive(pid, start, boot_id)
+
+
 def find_run(run: str) -> list[int]:
     """Find the processes of a run by what they all inherit, whichever sessions they made.
 

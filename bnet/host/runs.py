@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from bnet.codec.documents import Unreadable, decode, encode
+from bnet.codec.documents import BROKEN, Unreadable, decode, encode
 from bnet.errors import BnetError
 from bnet.files import read_json, read_or_none, sync_directory, write_atomic, write_json
 from bnet.host import processes
-from bnet.model.job import BuildReport
+from bnet.model.job import BuildReport, Built
 from bnet.model.run import Intent, RunExit, RunFact
 from bnet.ports import Clock
 
@@ -89,12 +89,9 @@ class LocalRuns:
         return RunFact(intent=intent, phase="died", lapsed=lapsed)
 
     def _is_alive(self, path: Path, run: str) -> bool:
-        pid = read_json(path / "pid.json") or {}
-        try:
-            return processes.is_alive(pid["pid"], pid["start"], pid["boot_id"])
-        except KeyError:
-            # The disk lost what was in it; what the run left in its processes' environment still tells.
-            return bool(processes.find_run(run))
+        alive = processes.is_noted_alive(read_json(path / "pid.json") or {})
+        # Where the disk lost what was in it, what the run left in its processes' environment still tells.
+        return bool(processes.find_run(run)) if alive is None else alive
 
     def _bury(self, path: Path, intent: Intent) -> None:
         """End what a dead supervisor left running, and give its log a last line."""
@@ -124,7 +121,7 @@ class LocalRuns:
         if lease is None:
             return False
         try:
-            return bool(lease["boot_id"] != self.clock.boot_id() or self.clock.boot() > lease["until"])
+            return not (lease["boot_id"] == self.clock.boot_id() and self.clock.boot() <= lease["until"])
         except (KeyError, TypeError):
             return True
 
@@ -178,7 +175,8 @@ class LocalRuns:
         if not revive and self._lapsed(self.root / key):
             return
         lease = {"boot_id": self.clock.boot_id(), "until": until, "lease_grace": grace}
-        with contextlib.suppress(FileNotFoundError):
+        # One run's directory may be gone or damaged, by its own job for instance; the others go on.
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
             write_json(self.root / key / "lease.json", lease, durable=False)
 
     def holds(self, key: str) -> bool:
@@ -216,9 +214,12 @@ class LocalRuns:
         """Return (offset in the whole output, size, file) of what is kept of a log, in order."""
         found = []
         for path in (self.root / key).glob("log*"):
-            offset = 0 if path.name == "log" else int(path.suffix[1:] or -1)
+            offset = _offset(path.name)
+            if offset is None:
+                continue
             with contextlib.suppress(OSError):
-                found.append((offset, path.stat().st_size, path))
+                if path.is_file():
+                    found.append((offset, path.stat().st_size, path))
         return sorted(found)
 
     def artifacts(self, key: str) -> dict[str, bytes]:
@@ -244,12 +245,24 @@ def read_build(path: Path) -> BuildReport | None:
     try:
         with path.open("rb") as file:
             found = msgspec.json.decode(file.read(MOST_SAID), type=BuildReport)
-    except (OSError, msgspec.DecodeError, RecursionError):
+    except (OSError, *BROKEN):
         return None
     slowest = sorted(found.packages, key=lambda each: (each.result == "success", -each.seconds))
-    listed = tuple(each for each in slowest if len(each.name) <= 128 and len(each.key) <= 64)[:MOST_LISTED]
+    listed = tuple(each for each in slowest if _is_brief(each))[:MOST_LISTED]
     failed = sum(each.result != "success" for each in found.packages)
     return replace(found, packages=listed, failed=failed)
+
+
+def _is_brief(each: Built) -> bool:
+    """Tell whether a hundred of such fit into a document."""
+    words = len(each.tier or "") + len(each.result)
+    return len(each.name) <= 128 and len(each.key) <= 64 and words <= 64
+
+
+def _offset(name: str) -> int | None:
+    """Return where a piece of a log begins, by its file's name; None for what a job has put beside it."""
+    digits = name.removeprefix("log.")
+    return 0 if name == "log" else int(digits) if digits.isdecimal() and digits != name else None
 
 
 def _is_key(name: str) -> bool:

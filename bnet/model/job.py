@@ -1,11 +1,21 @@
 """A job: what was asked, what was asked since, who holds it, how its attempts and the whole ended."""
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
 
-from bnet.model.base import Name, NeedOn, OnLostLease, Record, Result, Sandbox, Seconds, State, Supersede
+from bnet.model.base import (
+    Moment,
+    Name,
+    NeedOn,
+    OnLostLease,
+    Record,
+    Result,
+    Sandbox,
+    Seconds,
+    State,
+    Supersede,
+)
 
 Priority = Annotated[int, msgspec.Meta(ge=1, le=10, description="1 is first, 10 is last")]
 
@@ -50,7 +60,7 @@ class JobSpec(Record, frozen=True, kw_only=True):
     command: str | tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     submitted_by: str
-    submitted_at: datetime
+    submitted_at: Moment
     queue: Name = "default"
     priority: Priority = 5
     labels: dict[str, str] = {}
@@ -68,7 +78,7 @@ class JobSpec(Record, frozen=True, kw_only=True):
     locks: tuple[Name, ...] = ()
     artifacts: tuple[str, ...] = ()
     matrix: dict[str, str] = {}
-    not_before: datetime | None = None
+    not_before: Moment | None = None
     expires_after: Seconds = 7 * 86400.0
     on_lost_lease: OnLostLease = "finish"
     key: str | None = None
@@ -79,7 +89,7 @@ class Cancel(Record, frozen=True, kw_only=True):
     """Someone asked for the end of a job."""
 
     by: str
-    at: datetime
+    at: Moment
     reason: str = ""
     superseded: bool = False
 
@@ -100,7 +110,7 @@ class Claim(Record, frozen=True, kw_only=True):
     run: str
     token: int
     ttl_s: Seconds
-    claimed_at: datetime
+    claimed_at: Moment
 
 
 class Artifact(Record, frozen=True, kw_only=True):
@@ -144,8 +154,8 @@ class Attempt(Record, frozen=True, kw_only=True):
     reason: str
     exit_code: int | None = None
     message: str | None = None
-    started_at: datetime | None = None
-    finished_at: datetime
+    started_at: Moment | None = None
+    finished_at: Moment
     seconds: float | None = None
     artifacts: tuple[Artifact, ...] = ()
     build: BuildReport | None = None
@@ -156,13 +166,13 @@ class JobResult(Record, frozen=True, kw_only=True):
 
     result: Result
     reason: str
-    finished_at: datetime
+    finished_at: Moment
     attempt: int | None = None
     server: Name | None = None
     run: str | None = None
     exit_code: int | None = None
     message: str | None = None
-    started_at: datetime | None = None
+    started_at: Moment | None = None
     seconds: float | None = None
     artifacts: tuple[Artifact, ...] = ()
     build: BuildReport | None = None

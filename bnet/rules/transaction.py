@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from bnet.codec import layout
-from bnet.codec.documents import encode, rewrite
+from bnet.codec.documents import BROKEN, encode, rewrite
 from bnet.codec.view import View
 from bnet.model.base import Record
 from bnet.model.job import Job
@@ -70,6 +70,10 @@ class Transaction:
         self.jobs, self.servers = other.jobs, other.servers
         self.documents, self.files = other.documents, other.files
         self.next_job, self.changes = other.next_job, other.changes
+
+    def in_force(self, path: str) -> bytes | None:
+        """Return the text that a document counts as, whatever stands in its place; None if there is none."""
+        return self._view.files.get(path)
 
     def writes(self) -> dict[str, bytes | None]:
         """Return the files that differ from the snapshot's: path -> bytes, or None for removal."""
@@ -145,7 +149,7 @@ def read_archive(data: bytes) -> list[Job]:
     for line in data.splitlines():
         try:
             jobs.append(msgspec.json.decode(line, type=Job))
-        except msgspec.DecodeError:
+        except BROKEN:
             continue
     return jobs
 

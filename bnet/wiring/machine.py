@@ -16,7 +16,7 @@ from bnet.app.ledger import Ledger
 from bnet.app.submit import Outbox
 from bnet.app.whereabouts import hub_here, ledger_branch
 from bnet.codec import people
-from bnet.errors import BnetError, HubUnreachable, Taken
+from bnet.errors import BnetError, HubUnreachable, Taken, said
 from bnet.files import read_json, read_or_none, write_atomic, write_json
 from bnet.gitstore.checkup import GitCheckup
 from bnet.gitstore.hub import RemoteHub
@@ -73,8 +73,9 @@ class Machine:
     @cached_property
     def identity(self) -> Identity | None:
         """Who this machine is, if it has joined a network."""
-        data = read_or_none(self.home.server_yaml)
-        if data is None:
+        try:
+            data = self.home.server_yaml.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
             return None
         text = people.parse(data, str(self.home.server_yaml))
         return people.read(text, Identity, text.data)
@@ -269,11 +270,11 @@ class Machine:
         try:
             identity = self.identity
         except (BnetError, OSError) as error:
-            problems[0] = str(error)
+            problems[0] = said(error)
         try:
             ledger = None if url is None else self.ledger(url)
         except (BnetError, OSError) as error:
-            problems[1] = str(error)
+            problems[1] = said(error)
         return Patient(
             home=self.home.path,
             url=url,

@@ -330,6 +330,48 @@ def test_a_person_may_change_a_file_before_it_is_taken(world: World) -> None:
     )
 
 
+def reverted(world: World) -> None:
+    """Revert the newest transaction, as `git revert` does."""
+    hub, (before, after) = world.hub("a"), world.line()[-2:]
+    paths = sorted(hub.changes(before, after))
+    world.person({path: hub.read(before, paths).get(path) for path in paths})
+
+
+@pytest.mark.parametrize("data", [SUBMIT, b"{"], ids=["done", "refused"])
+def test_a_file_that_a_revert_brings_back_is_not_taken_again(world: World, data: bytes) -> None:
+    machine = taken(world, {"x.yaml": data})
+    before = machine.ledger.state
+    reverted(world)
+    machine.ledger.refresh()
+    assert layout.INBOX + "x.yaml" in problems(machine)
+    # By whoever comes next, who may have nothing to do with the inbox.
+    machine.ledger.transact(submit("another"))
+    again = world.machine("c")
+    assert (again.ledger.state.inbox, again.ledger.state.problems) == ((), ())
+    again.ledger.transact(take_all)
+    state = again.ledger.state
+    assert (state.rejected, state.jobs.keys() - before.jobs.keys()) == (
+        before.rejected,
+        {before.head.next_job},
+    )
+
+
+def test_the_same_text_may_come_again_by_itself(world: World) -> None:
+    machine = taken(world, {"x.yaml": SUBMIT})
+    world.person({layout.INBOX + "x.yaml": SUBMIT})
+    machine.ledger.refresh()
+    machine.ledger.transact(take_all)
+    assert [job.spec.name for job in machine.ledger.state.jobs.values()] == ["job", "job"]
+
+
+def test_a_new_command_counts_although_its_commit_breaks_something(world: World) -> None:
+    machine = taken(world, {"x.yaml": b"- submit: {command: make, name: first}\n"})
+    world.person({layout.INBOX + "x.yaml": SUBMIT, layout.HEAD: b"{"})
+    machine.ledger.refresh()
+    machine.ledger.transact(take_all)
+    assert [job.spec.name for job in machine.ledger.state.jobs.values()] == ["first", "job"]
+
+
 # -- what only Git can hold
 
 

@@ -136,7 +136,7 @@ class Lab:
 
         run("read-tree", "refs/heads/bnet")
         blob = run("hash-object", "-w", "--stdin", input=content)
-        run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+        run("update-index", "--add", "--replace", "--cacheinfo", f"100644,{blob},{path}")
         made = run("commit-tree", run("write-tree"), "-p", "refs/heads/bnet", "-m", "by hand")
         self.move(made)
         return made

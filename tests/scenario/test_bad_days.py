@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from fleet import Fleet
+from fleet import Fleet, git
 
 from bnet.cli.playground import MARK
 from bnet.host.lock import HostLock
@@ -483,6 +483,40 @@ def test_a_limit_on_the_size_of_files(day: Day, blocks: int) -> None:
     assert len([name for name in day.names() if name == "x"]) <= 1
 
 
+@pytest.mark.parametrize("most", [4, 8])
+def test_a_limit_on_open_files(day: Day, most: int) -> None:
+    limit = f"import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, ({most}, {most}))"
+    ends_all_the_same(day, limit, "Too many open files")
+
+
+@pytest.mark.parametrize("most", [0, 6])
+def test_a_limit_on_processes(day: Day, most: int) -> None:
+    ends_all_the_same(day, NO_MORE.format(most=most), "Resource temporarily unavailable")
+
+
+NO_MORE = """
+import os, subprocess
+begun, begin = 0, subprocess.Popen.__init__
+def init(self, *args, **options):
+    global begun
+    begun += 1
+    if begun > {most}:
+        raise BlockingIOError(11, os.strerror(11))
+    begin(self, *args, **options)
+subprocess.Popen.__init__ = init
+"""
+
+
+def ends_all_the_same(day: Day, limit: str, words: str) -> None:
+    """Sync and submit under a limit: each does it, or says what is in its way; afterwards all goes on, once."""
+    number = day.fleet.submit("true")
+    for said in (day.sync(before=limit), day.bnet("submit", "--name", "x", "--", "true", before=limit)):
+        assert said.code == 0 or (said.code in (1, 2, 4) and words in said.says), said
+    day.until_ended(number)
+    assert day.bnet("submit", "--name", "y", "--", "true").code == 0
+    assert len([name for name in day.names() if name == "x"]) <= 1
+
+
 # -- a BNET_HOME that is not what it was
 
 
@@ -614,6 +648,8 @@ MIRROR: Sequence[tuple[str, Callable[[Path], object]]] = [
     ("it is gone", lambda mirror: shutil.rmtree(mirror)),
     ("all is gone", lambda mirror: shutil.rmtree(mirror.parents[1])),
     ("locks are left", lambda mirror: leave_locks(mirror)),
+    ("what lies between is gone", lambda mirror: lose_the_middle(mirror)),
+    ("what comes is there, and empty", lambda mirror: empty_objects(mirror)),
 ]
 
 
@@ -621,6 +657,31 @@ def cut_off(mirror: Path, pattern: str) -> None:
     for path in (mirror / "objects" / "pack").glob(pattern):
         path.chmod(0o600)
         os.truncate(path, 40)
+
+
+def empty_objects(mirror: Path) -> None:
+    """As a power loss may after a fetch: the names of what came are there, and neither contents nor refs."""
+    for oid in git(
+        mirror.parents[3] / "hub.git", "rev-list", "--objects", "--no-object-names", "bnet"
+    ).split():
+        place = mirror / "objects" / oid[:2] / oid[2:]
+        if subprocess.run(
+            ["git", f"--git-dir={mirror}", "cat-file", "-e", oid], capture_output=True
+        ).returncode:
+            place.parent.mkdir(exist_ok=True)
+            place.touch()
+
+
+def lose_the_middle(mirror: Path) -> None:
+    """As a power loss may: an old tip is known again, the newest one is there, and one between them is not."""
+    for pack in (mirror / "objects" / "pack").glob("*.pack"):
+        data = pack.read_bytes()
+        pack.unlink()
+        pack.with_suffix(".idx").unlink()
+        subprocess.run(["git", f"--git-dir={mirror}", "unpack-objects", "-q"], input=data, check=True)
+    commits = git(mirror, "rev-list", "refs/bnet/known").split()
+    (mirror / "refs/bnet/known").write_text(commits[-1] + "\n")
+    (mirror / "objects" / commits[1][:2] / commits[1][2:]).unlink()
 
 
 def leave_locks(mirror: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -18,8 +19,10 @@ from bnet.app import checks_hub
 from bnet.app.doctor import CHECKS, examine
 from bnet.app.finding import Finding, Patient
 from bnet.app.ledger import Ledger
+from bnet.app.repair import mend_machine
 from bnet.app.submit import Letter, Outbox
 from bnet.codec.documents import encode
+from bnet.errors import BnetError
 from bnet.files import write_json
 from bnet.host.checkup import HostCheckup
 from bnet.host.clock import SystemClock
@@ -33,6 +36,7 @@ from bnet.model.run import Intent
 from bnet.ports import Update
 from bnet.rules.clocks import Skew, zero
 from bnet.rules.leases import Observed
+from bnet.wiring.duty import Duty
 
 RUN = "11111111-2222-4333-8444-555555555555"
 
@@ -179,7 +183,7 @@ def test_a_path_without_tools(lab: Lab) -> None:
 def test_notes_that_cannot_be_read_are_set_aside(lab: Lab) -> None:
     found = on_machine(lab, lambda home: (home / "observed.json").write_text("{"))
     assert "observed.json" in told(found, "files")
-    said = lab.bnet("a", "doctor", "--fix")
+    said = lab.bnet("a", "doctor", "--repair")
     assert "set aside" in said.err and "files" not in wrong(lab.examine("a", None))
 
 
@@ -279,7 +283,150 @@ def test_a_run_that_is_well(lab: Lab) -> None:
     assert wrong(on_machine(lab, lambda home: lay_run(home, pid=os.getpid(), lease=150.0))) == set()
 
 
+# -- files of BNET_HOME that are not what they should be
+
+
+@pytest.fixture(scope="module")
+def worn(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """A server with a claimed job, which has survived all the damage so far."""
+    lab = Lab(tmp_path_factory.mktemp("worn"))
+    lab.join("a")
+    lab.submit("me", "true", labels={"os": "plan9"})
+    syncs(lab)
+    return lab
+
+
+def syncs(lab: Lab) -> None:
+    machine = lab.machine("a")
+    Duty(machine).node().cycle()
+    machine.keep(lab.url, lab.ledger("a"))
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(b'{"tip": "12')
+
+
+def scribbled(path: Path) -> None:
+    path.write_bytes(bytes(range(256)))
+
+
+def a_directory(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    (path / "inside").mkdir(parents=True)
+
+
+def a_file(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    path.write_text("in the way")
+
+
+Harm = Callable[[Path], None]
+NOTE: tuple[Harm, ...] = (emptied, cut_short, scribbled, a_directory)
+HARM: dict[str, tuple[Harm, ...]] = {
+    "observed.json": NOTE,
+    "telemetry.json": NOTE,
+    "HUB/hub.json": NOTE,
+    "HUB/snapshot": NOTE,
+    "idle.json": (scribbled, a_directory),
+    "sync.lock": (a_directory,),
+    "mirror.lock": (a_directory,),
+    "logs/sync.log": (a_directory,),
+    "outbox/1.json": (emptied, scribbled, a_directory),
+    "runs/7.1/run.json": (emptied, scribbled, a_directory),
+    "runs/8.1": (a_file,),
+    "cache": (a_file,),
+    "logs": (a_file,),
+    "outbox": (a_file,),
+    "runs": (a_file,),
+    "HUB": (a_file,),
+    "hubs": (a_file,),
+}
+CASES = [(name, harm) for name, harms in HARM.items() for harm in harms]
+
+
+@pytest.mark.parametrize(("name", "harm"), CASES, ids=[f"{name} {harm.__name__}" for name, harm in CASES])
+def test_what_is_damaged_is_named_and_set_aside(worn: Lab, name: str, harm: Harm) -> None:
+    home, hub = worn.home("a"), worn.machine("a").home.hub_dir(worn.url)
+    path = hub / name.removeprefix("HUB/") if name != "HUB" and name.startswith("HUB") else home / name
+    path = hub if name == "HUB" else path
+    path.parent.mkdir(exist_ok=True)
+    harm(path)
+    shown = path.parent if path.name == "run.json" else path
+    text = told(worn.examine("a", only="files"), "files")
+    assert str(shown) in text and "bnet doctor --repair" in text
+    with suppress(BnetError, OSError):  # for people, not a bug of ours
+        worn.ledger("a")
+    done = list(mend_machine(worn.machine("a").patient(worn.url)))
+    assert f"set aside {shown} as {shown.name}.broken" in done[0]
+    assert os.path.lexists(f"{shown}.broken"), "it is kept, whatever it holds"
+    assert worn.examine("a", only="files")["files"].ok
+    syncs(worn)
+    for kept in home.rglob("*.broken"):
+        kept.rename(worn.top / uuid.uuid4().hex)
+
+
+def test_a_run_that_is_alive_keeps_its_directory(lab: Lab) -> None:
+    found = on_machine(lab, lambda home: lay_run(home, pid=os.getpid(), lease=150.0))
+    (lab.home("a") / "runs" / "7.1" / "run.json").write_text("")
+    assert found["files"].ok and lab.examine("a", None, only="files")["files"].ok
+
+
+@pytest.mark.parametrize("name", ["exit.json", "lease.json", "log", "pid.json", "phase"])
+def test_a_run_in_pieces_stops_no_other(lab: Lab, name: str) -> None:
+    lab.join("a")
+    path = lay_run(lab.home("a"), pid=2**22 - 1, lease=100.0)
+    (path / name).unlink(missing_ok=True)
+    (path / name / "inside").mkdir(parents=True)
+    node = Duty(lab.machine("a")).node()
+    assert [fact.key for fact in node.runs.collect()] == ["7.1"]
+    node.cycle()
+
+
+def test_a_letter_that_cannot_be_read_stays_in_sight(lab: Lab) -> None:
+    on_machine(lab, lambda home: (home / "outbox" / "1.json").write_text("{"))
+    [done] = mend_machine(lab.machine("a").patient(None))
+    assert "1.json.broken" in done
+    assert "cannot be read" in told(lab.examine("a", None, only="outbox"), "outbox")
+
+
+def test_an_error_names_the_file_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "note.json" / "inside").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError) as caught:
+        write_json(tmp_path / "note.json", {})
+    assert caught.value.filename == str(tmp_path / "note.json")
+
+
 # -- the mirror
+
+
+def test_a_pack_without_content_is_damage(lab: Lab) -> None:
+    """Git itself is content with it, as long as nothing but the names of the objects is asked for."""
+    lab.join("a")
+    lab.submit("a", "true")
+    packs = lab.machine("a").home.hub_dir(lab.url) / "mirror.git" / "objects" / "pack"
+    for pack in packs.glob("*.pack"):
+        whole = pack.read_bytes()
+        pack.chmod(0o644)
+        pack.write_bytes(b"short")
+        assert pack.name in told(lab.examine("a", only="mirror"), "mirror")
+        pack.write_bytes(whole)
+
+
+def test_a_damaged_mirror_is_kept_while_the_hub_is_away(lab: Lab) -> None:
+    lab.join("a")
+    mirror = lab.machine("a").home.hub_dir(lab.url) / "mirror.git"
+    (mirror / "objects" / "00").mkdir(parents=True)
+    (mirror / "objects" / "00" / ("0" * 38)).touch()
+    lab.bare.rename(lab.top / "away.git")
+    [done] = mend_machine(lab.machine("a").patient(lab.url))
+    assert "not all on this machine is mended" in done and lab.machine("a").hub(lab.url).known()
+    (lab.top / "away.git").rename(lab.bare)
+    [done] = mend_machine(lab.machine("a").patient(lab.url))
+    assert str(mirror) + ".broken" in done and Path(f"{mirror}.broken").is_dir()
 
 
 def test_a_damaged_mirror_is_made_anew(lab: Lab) -> None:
@@ -290,7 +437,7 @@ def test_a_damaged_mirror_is_made_anew(lab: Lab) -> None:
         pack.unlink()
     assert "damaged" in told(lab.examine("a", only="mirror"), "mirror")
     shutil.rmtree(mirror / "objects" / "pack")
-    said = lab.bnet("a", "doctor", "--fix")
+    said = lab.bnet("a", "doctor", "--repair")
     assert (said.code, wrong(lab.examine("a"))) == (0, set()), said
 
 
@@ -300,7 +447,7 @@ def test_an_empty_object_is_damage(lab: Lab) -> None:
     (mirror / "objects" / "00").mkdir(parents=True)
     (mirror / "objects" / "00" / ("0" * 38)).touch()
     assert "is empty" in told(lab.examine("a", only="mirror"), "mirror")
-    assert "made the mirror of the hub anew" in lab.bnet("a", "doctor", "--fix").err
+    assert "made the mirror of the hub anew" in lab.bnet("a", "doctor", "--repair").err
     assert lab.examine("a", only="mirror")["mirror"].ok
 
 
@@ -309,7 +456,7 @@ def test_lock_files_that_a_killed_process_left(lab: Lab) -> None:
     lock = lab.machine("a").home.hub_dir(lab.url) / "mirror.git" / "packed-refs.lock"
     lock.touch()
     assert "packed-refs.lock" in told(lab.examine("a", only="stale-locks"), "stale-locks")
-    assert "removed 1 lock file(s)" in lab.bnet("a", "doctor", "--fix").err
+    assert "removed 1 lock file(s)" in lab.bnet("a", "doctor", "--repair").err
     assert not lock.exists()
 
 
@@ -318,7 +465,7 @@ def test_nothing_is_mended_under_a_sync(lab: Lab) -> None:
     lock = lab.machine("a").home.hub_dir(lab.url) / "mirror.git" / "packed-refs.lock"
     lock.touch()
     with HostLock(lab.home("a") / "sync.lock"):
-        assert "in use" in lab.bnet("a", "doctor", "--fix").err
+        assert "in use" in lab.bnet("a", "doctor", "--repair").err
     assert lock.exists()
 
 
@@ -430,6 +577,14 @@ def test_many_refs(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "1 refs" in told(lab.examine("a", only="refs"), "refs")
 
 
+def test_telemetry_that_is_nobodys(lab: Lab) -> None:
+    lab.join("a")
+    lab.git("update-ref", "refs/bnet/servers/gone", lab.tip())
+    assert "gone" in told(lab.examine("a", only="leftovers"), "leftovers")
+    assert "deleted the telemetry of gone" in lab.bnet("a", "doctor", "--repair").err
+    assert lab.examine("a", only="leftovers")["leftovers"].ok
+
+
 # -- the network
 
 
@@ -439,12 +594,43 @@ def test_documents_that_people_broke(lab: Lab) -> None:
     assert made[:10] in text and "coordination/hub.yaml" in text
 
 
+def test_settings_that_are_gone(lab: Lab) -> None:
+    assert lab.examine("a", only="settings")["settings"].ok
+    made = lab.commit("coordination/hub.yaml", b"ttl: 60\n")
+    assert lab.examine("a", only="settings")["settings"].ok
+    lab.commit("coordination/hub.yaml/x", b"")
+    found = lab.examine("a")
+    assert found["settings"].ok is None and made[:10] in found["settings"].advice
+    assert "taken the place" in told(found, "documents")
+    assert "took away" in lab.bnet("a", "--hub", lab.url, "doctor", "--repair").err
+    assert lab.examine("a", only="documents")["documents"].ok
+
+
 def test_documents_of_machines_that_people_changed(lab: Lab) -> None:
     lab.commit("coordination/ledger.json", b"{}")
     found = lab.examine("a")
     assert "bnet sync" in told(found, "machine-documents")
     lab.submit("a", "true")
     assert lab.examine("a", only="machine-documents")["machine-documents"].ok
+
+
+def test_repair_mends_the_hub_by_one_commit_and_says_so(lab: Lab) -> None:
+    lab.join("a")
+    assert lab.bnet("a", "sync").code == 0
+    lab.commit("coordination/hub.yaml", b"name: office\n")
+    lab.commit("coordination/ledger.json", b"{}")
+    broken = lab.commit("coordination/hub.yaml", b"ttl: [\n")
+    said = lab.bnet("a", "doctor", "--repair", "--json", env={"GIT_AUTHOR_EMAIL": "ada@example.org"})
+    assert [each["check"] for each in said.json if each["ok"] is False] == []
+    assert said.code == 0 and [line.split(" ")[1] for line in said.err.splitlines()] == ["restored", "put"]
+    assert lab.git("log", "--format=%s", f"{broken}..bnet").startswith(
+        "ada@example.org: reject hub.yaml (line 2: "
+    )
+    assert lab.git("rev-list", "--count", f"{broken}..bnet") == "1"
+    assert lab.git("show", "bnet:coordination/hub.yaml") == "name: office"
+    assert lab.bnet("a", "audit", "verify").code == 0
+    lab.submit("me", "true")
+    assert lab.bnet("a", "sync").err == "a: claim #1\n"
 
 
 def test_a_file_of_the_inbox_that_was_refused(lab: Lab) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -316,6 +316,12 @@ class Processes:
         here = self._here()
         there = here.processes.get(pid)
         return boot_id == here.clock.boot_id() and there is not None and not there.orphaned
+
+    def is_noted_alive(self, note: Mapping[str, object]) -> bool | None:
+        pid, start, boot_id = note.get("pid"), note.get("start"), note.get("boot_id")
+        if not (isinstance(pid, int) and isinstance(start, int) and isinstance(boot_id, str)):
+            return None
+        return self.is_alive(pid, start, boot_id)
 
     def find_run(self, run: str) -> list[int]:
         return [pid for pid, each in self._here().processes.items() if each.run == run]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from world import World
 
 HUB = "hub"
+BY_HAND = "by-hand-"
 WHO = "ada@example.invalid"
 
 
@@ -143,18 +144,18 @@ def by_hand(world: World, what: str) -> None:
         path = chance.choice(machines)
         files[path] = chance.choice([None, b"", b"{", tree[path][: len(tree[path]) // 2], b"[]", b'{"a": 1}'])
     elif what == weather.INBOX:
-        number = chance.randint(1, 12)
+        number, name = chance.randint(1, 12), f"{BY_HAND}{chance.getrandbits(32):x}"
         text = chance.choice(
             [
-                f"- submit: {{command: make, name: by-hand, needs: [{number}]}}\n",
-                "submit: {command: make, name: by-hand, on_lost_lease: stop}\n",
+                f"- submit: {{command: make, name: {name}, needs: [{number}]}}\n",
+                f"submit: {{command: make, name: {name}, on_lost_lease: stop}}\n",
                 f"cancel: {{job: {number}}}\n",
                 f"retry: {{job: {number}}}\n",
                 "submit: {commnd: make}\n",
                 "- submit: [\n",
             ]
         )
-        files[f"{layout.INBOX}{chance.getrandbits(32):x}.yaml"] = text.encode()
+        files[f"{layout.INBOX}{name}.yaml"] = text.encode()
     else:
         recent = [oid for oid in world.line(tip)[-6:] if repository.commits[oid].parent]
         if not recent:

@@ -411,10 +411,11 @@ class World:
         names = Counter(job.spec.name for job in jobs if job.spec.retry_of is None)
         if self._adopted or self.witness.rewound:
             return
+        for name, count in names.items():
+            if count > 1:  # each name is asked for once, by a command or by a commit
+                self.blame(f"{name} was submitted once, and is there {count} times")
         for person in self.people:
             for name in person.asked:
-                if names[name] > 1:
-                    self.blame(f"{name} was submitted once, and is there {names[name]} times")
                 if name in person.kept and not names[name]:
                     self.blame(f"{name} was accepted, and is lost")
 
