@@ -72,7 +72,7 @@ def nothing_to_do(environ: Mapping[str, str]) -> bool:
             timeout=TIMEOUT,
             start_new_session=True,
         )
-    except (OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, subprocess.SubprocessError):
         return False
     return asked.returncode == 0 and asked.stdout.decode(errors="replace") == kept["refs"]
 

@@ -19,6 +19,7 @@ KEEP = timedelta(days=7)
 LONGEST = 400  # commits, or ...
 OLDEST = timedelta(days=1)  # ... the age, from which on the history is begun anew
 _FORBIDDEN = re.compile(r"\.git.*|git~.*|\.+", re.IGNORECASE)
+_RUN = re.compile(r"runs/[0-9]{4,}/([0-9]{1,15}\.[0-9]{1,15})/")  # anybody may have put anything beside that
 REMEMBERED = 50  # own commits that are told from a stranger's
 
 
@@ -169,7 +170,7 @@ def recovered(tip: str, names: Sequence[str], now: datetime) -> Sent:
         names: the paths under `runs/` that it holds.
         now: what is there counts as ended now, and is pruned in its time; a run that goes on is sent anew.
     """
-    keys = {name.split("/")[2] for name in names if name.count("/") > 2}
+    keys = {found[1] for found in map(_RUN.match, names) if found is not None}
     return Sent(tip=tip, runs={key: SentLog(recovered=True, ended_at=now) for key in keys})
 
 

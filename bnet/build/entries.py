@@ -1,13 +1,17 @@
 """Entries of the cache: what one build of a package made, as bytes that tell whether they are whole."""
 
+import re
+
 import msgspec
 from blake3 import blake3
 
 from bnet.build.files import EXECUTABLE, FILE, LINK, Content
 from bnet.build.keys import Inputs
+from bnet.model.tree import PACKAGE_PATTERN
 
 MAGIC = b"bnet entry 1\n"
 START = len(MAGIC) + 32
+_NAME = re.compile(PACKAGE_PATTERN)
 LARGEST = 1 << 28  # bytes of an entry; one of a million files has half of it
 
 
@@ -71,9 +75,11 @@ def decode_entry(data: bytes) -> Entry | None:
         return None
     try:
         entry = msgspec.msgpack.decode(data[START:], type=Entry)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    # The last two stand for text that is no UTF-8, and for what is nested deep.
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return entry if len(entry.log) == 32 and all(map(_is_sound, entry.files)) else None
+    sound = _NAME.fullmatch(entry.package) and entry.sources.is_sound()
+    return entry if sound and len(entry.log) == 32 and all(map(_is_sound, entry.files)) else None
 
 
 def _is_sound(kept: Kept) -> bool:

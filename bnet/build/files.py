@@ -45,6 +45,15 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
     digests: bytes = b""
     young: tuple[int, ...] = ()
 
+    def is_sound(self) -> bool:
+        """Tell whether each path has a kind and a digest; what others wrote may say anything."""
+        count = self.paths.count(b"\0")
+        return (
+            len(self.kinds) == count
+            and len(self.digests) == 32 * count
+            and set(self.kinds) <= {FILE, EXECUTABLE, LINK, OTHER}
+        )
+
     def names(self) -> list[str]:
         """Return the paths."""
         return split_names(self.paths)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 _MAGIC = re.compile(r"[*?\[{]")
 MOST_ALTERNATIVES = 1000  # that the braces of one pattern may stand for; what is above stands for itself
+MOST_SPELT = 30_000  # characters of all of these together, likewise
 
 
 class _Glob(NamedTuple):
@@ -117,19 +118,30 @@ def compile_glob(glob: str) -> re.Pattern[str]:
     return _compiled(_normal(glob)).regex
 
 
+@lru_cache(4096)
+def compile_spelt(glob: str) -> re.Pattern[str]:
+    """Return the expression of one of those that `expand` has returned: what braces are left in it are letters."""
+    return re.compile(_translate(glob), re.DOTALL)
+
+
 def expand(glob: str) -> list[str]:
     """Return the patterns that one with braces stands for; braces that do not close or hold no comma are letters."""
     done: list[str] = []
     todo = [(glob, 0)]
     while todo:
         text, at = todo.pop()
-        span = _braces(text, at)
-        if span is None or len(todo) + len(done) > MOST_ALTERNATIVES:
+        others = len(todo) + len(done)
+        span = None if _is_too_much(others + 2, text) else _braces(text, at)
+        if span is None or _is_too_much(others + len(span[2]), text):
             done.append(text)
             continue
         start, end, parts = span
         todo += [(text[:start] + part + text[end:], start) for part in reversed(parts)]
     return done
+
+
+def _is_too_much(count: int, text: str) -> bool:
+    return count > MOST_ALTERNATIVES or count * len(text) > MOST_SPELT
 
 
 def _normal(glob: str) -> str:
@@ -151,20 +163,30 @@ def _compiled(glob: str) -> _Glob:
 
 def _braces(text: str, at: int) -> tuple[int, int, list[str]] | None:
     """Find the first braces from an index on: where they begin, where they end, and what is between the commas."""
+    pairs = _pairs(text, at)
     while (start := _outside_class(text, at)) >= 0:
-        depth, cuts = 0, [start]
-        for index in range(start, len(text)):
-            depth += {"{": 1, "}": -1}.get(text[index], 0)
-            if text[index] == "," and depth == 1:
-                cuts.append(index)
-            if depth == 0:
-                cuts.append(index)
-                break
-        if depth == 0 and len(cuts) > 2:
+        cuts = pairs.get(start, ())
+        if len(cuts) > 2:
             parts = [text[one + 1 : two] for one, two in pairwise(cuts)]
             return start, cuts[-1] + 1, parts
         at = start + 1
     return None
+
+
+def _pairs(text: str, at: int) -> dict[int, list[int]]:
+    """Return for each { that is closed where it, its own commas and its } are; in one pass, for there may be many."""
+    found: dict[int, list[int]] = {}
+    opened: list[list[int]] = []
+    for index in range(at, len(text)):
+        sign = text[index]
+        if sign == "{":
+            opened.append([index])
+        elif opened and sign in ",}":
+            opened[-1].append(index)
+            if sign == "}":
+                cuts = opened.pop()
+                found[cuts[0]] = cuts
+    return found
 
 
 def _outside_class(text: str, at: int) -> int:
@@ -231,7 +253,13 @@ def _end_of_class(glob: str, at: int) -> int:
 def _class(inner: str) -> str:
     negated = inner[:1] in ("!", "^")
     body = (inner[1:] if negated else inner).replace("\\", "\\\\").replace("[", "\\[").replace("^", "\\^")
-    body = body.replace("]", "\\]").replace("&&", "&\\&").replace("~~", "~\\~").replace("||", "|\\|")
+    body = (
+        body.replace("]", "\\]")
+        .replace("&&", "&\\&")
+        .replace("~~", "~\\~")
+        .replace("||", "|\\|")
+        .replace("--", "-\\-")
+    )
     try:
         re.compile(f"[{body}]")
     except re.error:

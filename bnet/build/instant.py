@@ -99,7 +99,10 @@ def _read_head(file: "BinaryIO") -> bytes:
     start = file.read(FIXED)
     if start[: len(MAGIC)] != MAGIC or len(start) < FIXED:
         raise ValueError("of another version, or torn")
-    return start + file.read(int.from_bytes(start[FIXED - 20 : FIXED - 16], "big") - FIXED)
+    end = int.from_bytes(start[FIXED - 20 : FIXED - 16], "big")
+    if not FIXED <= end <= os.fstat(file.fileno()).st_size:  # before so much memory is asked for
+        raise ValueError("torn")
+    return start + file.read(end - FIXED)
 
 
 def _count(head: bytes, environ: Mapping[str, str]) -> int:

@@ -171,7 +171,7 @@ def _said(value: str | None) -> str:
 
 
 def _recipes(before: str, after: str) -> Iterator[Difference]:
-    one, two = msgspec.json.decode(before), msgspec.json.decode(after)
+    one, two = _fields_of(before), _fields_of(after)
     changed = [name for name in two if one.get(name) != two[name]]
     for name in changed:
         yield Difference("field", name, repr(one.get(name)), repr(two[name]))
@@ -179,12 +179,21 @@ def _recipes(before: str, after: str) -> Iterator[Difference]:
         yield Difference("the configuration", "", "", "changed")
 
 
+def _fields_of(recipe: str) -> dict[str, object]:
+    """Return what a recipe says; nothing, if it is none: an entry of the shared store may say anything."""
+    try:
+        found = msgspec.json.decode(recipe)
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _files(old: Content | None, new: Content) -> Iterator[Difference]:
     if old is None:
         yield Difference("the sources", "", "", "differ")
         return
     one, two = old.table(), new.table()
-    words = {"f": "a file", "x": "an executable file", "l": "a link"}
+    words = {"f": "a file", "x": "an executable file", "l": "a link", "?": "something else"}
     for path in sorted(one.keys() | two.keys()):
         before, after = one.get(path), two.get(path)
         if before == after:

@@ -1,8 +1,9 @@
 """Which files there are: what patterns mean, less what Git ignores."""
 
 import os
+import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from bnet.build.files import Unreadable, printable
 from bnet.build.globs import Patterns
@@ -10,10 +11,15 @@ from bnet.build.stamps import ABSENT, stamp
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
+    from pathspec.pattern import RegexPattern
 
 # What no pattern means unless it leads there in letters, as for what Git ignores.
 NEVER = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", ".bnet"})
 IGNORE = ".gitignore"
+_P = TypeVar("_P", bound="RegexPattern")
+_NEGATED = re.compile(r"\[\^(?!/\])((?:\\.|[^\\\]])+)\]")
+_STARS = re.compile(r"(?:\[\^/\]\*){2,}")
+_TO_NEXT_STAR = re.compile(r"\[\^/\]\*((?:\[(?:\\.|[^\\\]/])+\]|\\[^/]|[^][\\/()*+?|^$])+)(?=\[\^/\]\*)")
 
 
 class Listing(NamedTuple):
@@ -171,7 +177,37 @@ def _read_ignore(path: str) -> "GitIgnoreSpec | None":
         return None
     from pathspec import GitIgnoreSpec  # 30 ms, paid only where there is something to ignore
 
-    return GitIgnoreSpec.from_lines(lines)
+    try:
+        spec = GitIgnoreSpec.from_lines(lines)
+    except (
+        ValueError,
+        re.error,
+    ):  # of one line, such as `!` alone: for Git that one means nothing, and the rest does
+        spec = GitIgnoreSpec.from_lines([line for line in lines if _is_pattern(line)])
+    return GitIgnoreSpec(map(_bounded, spec.patterns)) if any(line.count("*") > 2 for line in lines) else spec
+
+
+def _bounded(pattern: _P) -> _P:
+    """Return a pattern that takes no time beyond measure, however many stars are in a name: as in `globs`.
+
+    pathspec would try each star with each length, for each length of those before it. And what is not in a class,
+    such as `[!a]`, is no / for Git.
+    """
+    regex = pattern.regex
+    if regex is None:  # a comment, or nothing
+        return pattern
+    text = _STARS.sub("[^/]*", _NEGATED.sub(r"[^\1/]", regex.pattern))
+    return type(pattern)(re.compile(_TO_NEXT_STAR.sub(r"(?>[^/]*?\1)", text)), pattern.include)
+
+
+def _is_pattern(line: str) -> bool:
+    from pathspec import GitIgnoreSpec
+
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except (ValueError, re.error):
+        return False
+    return True
 
 
 def _ignored(path: str, rules: _Rules) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from bnet.build.globs import Patterns, compile_glob, expand, has_magic
+from bnet.build.globs import Patterns, compile_spelt, expand, has_magic
 from bnet.build.lister import NEVER
 from bnet.build.outputs import ANYTHING
 from bnet.model.tree import Package, Tree
@@ -54,7 +54,7 @@ class _Rule(NamedTuple):
             if at >= self.literal and name == "**":
                 return True
             magic = at >= self.literal and has_magic(name)
-            if not (compile_glob(name).fullmatch(part) if magic else name == part):
+            if not (compile_spelt(name).fullmatch(part) if magic else name == part):
                 return False
         return len(self.names) > len(parts) or not has_magic("/".join(self.names[self.literal :]))
 
@@ -100,7 +100,7 @@ def _all_below(rule: _Rule, directory: str) -> bool:
     if not _within(directory, above):
         return False
     inner = f"{directory}/{ANYTHING}".removeprefix(f"{above}/" if above else "")
-    return all(compile_glob(names).fullmatch(path) for path in (inner, f"{inner}/{ANYTHING}"))
+    return all(compile_spelt(names).fullmatch(path) for path in (inner, f"{inner}/{ANYTHING}"))
 
 
 def _within(path: str, directory: str) -> bool:

@@ -106,7 +106,8 @@ def load(path: Path) -> Record:
     """Return what is known; nothing, where the file is missing, torn, altered, or of another version."""
     data = read_or_none(path)
     if data is not None and data.startswith(MAGIC) and data[-8:] == xxhash.xxh3_64_digest(data[:-8]):
-        with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError):
+        # The last two stand for text that is no UTF-8, and for what is nested deep.
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return msgspec.msgpack.decode(data[len(MAGIC) : -8], type=Record)
     return Record()
 

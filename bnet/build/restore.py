@@ -5,7 +5,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -67,6 +67,7 @@ def restore(
     check_way(package)
     staged: list[tuple[str, str]] = []
     try:
+        _check_places(package, wanted)
         cache.objects.check_room(entry.files, package.path)
         for path, kept in wanted.items():
             if kept.kind == files.LINK or there.table.get(path) != (kept.kind, kept.digest):
@@ -100,6 +101,25 @@ def _is_of(package: Package, wanted: Mapping[str, Kept]) -> bool:
         if not patterns.match(path):
             return False
     return bool(wanted) or not package.outputs
+
+
+def _check_places(package: Package, wanted: Iterable[str]) -> None:
+    """Refuse to remove what stands where outputs belong and is none: a pattern such as `**/*.o` leads anywhere.
+
+    Raises:
+        Damaged: an entry asks for it; what was made here would not.
+    """
+    patterns = Patterns(package.outputs, package.path)
+    for path in wanted:
+        odd = _first_odd(os.path.dirname(path), package.path)
+        there = [odd] if odd and not patterns.match(f"{odd}/{ANYTHING}") else []
+        if os.path.isdir(path) and not os.path.islink(path):
+            there += [f"{directory}/{name}" for directory, _, names in os.walk(path) for name in names]
+        for at in there:
+            if not patterns.match(at):
+                raise Damaged(
+                    f"cannot restore into {package.path}: {printable(at)} is in the way and no output"
+                )
 
 
 def remove(package: Package, there: There, paths: Sequence[str]) -> None:

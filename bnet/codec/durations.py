@@ -3,6 +3,7 @@
 import re
 
 LONGEST = 10 * 365 * 86400.0
+LONGEST_TEXT = 100  # characters: a search for parts takes time with the square of them
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 
@@ -20,6 +21,8 @@ def parse_duration(text: float | str) -> float:
     bare = text.strip().lower()
     if re.fullmatch(r"\d+(\.\d+)?", bare):
         return parse_duration(float(bare))
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"{text[:20]!r}... is no span of time: it is {len(text):,} characters long")
     parts = _PART.findall(bare)
     if not parts or _PART.sub("", bare).strip():
         raise ValueError(f"{text!r} is no span of time; write seconds or for instance 90s, 10m, 1h30m, 2d")

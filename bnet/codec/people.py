@@ -17,6 +17,7 @@ R = TypeVar("R", bound=Record)
 Steps = tuple[str | int, ...]
 
 MOST_NODES = 200_000
+MOST_CHARACTERS = 10_000_000
 DEEPEST = 100
 
 
@@ -39,6 +40,17 @@ for _tag, _pattern, _first in (
         re.compile(f"^(?:{_pattern})$"),
         [*_first, *(("",) if _tag == "null" else ())],
     )
+
+
+def _whole(loader: Loader, node: yaml.ScalarNode) -> int:
+    """Return a number that stands under `!!int`: `0xfff...` and `1:59:59...` may mean one that nobody can print."""
+    number: int = loader.construct_yaml_int(node)
+    if number.bit_length() > 64:
+        raise yaml.constructor.ConstructorError(None, None, "is too large a number", node.start_mark)
+    return number
+
+
+Loader.add_constructor("tag:yaml.org,2002:int", _whole)
 
 
 class Text:
@@ -120,7 +132,25 @@ def read(text: Text, kind: type[R], data: object, steps: Steps = ()) -> R:
 def write(record: Record) -> bytes:
     """Return a record as YAML for people: fields in the order of their declaration, texts quoted at need."""
     plain = msgspec.to_builtins(record)
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100).encode()
+    return dumped(plain)
+
+
+def dumped(plain: object) -> bytes:
+    """Return a value of plain types as YAML that reads as the same value."""
+    text: str = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return text.encode()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes out what ends a line for YAML alone, such as U+0085, which would be read as a line end."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    plain = all(line.isprintable() for line in text.split("\n"))
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+_Dumper.add_representer(str, _text)
 
 
 def dotted(steps: Steps) -> str:
@@ -152,22 +182,28 @@ def _nested(text: str, file: str) -> None:
 
 
 def _bounded(root: yaml.Node, file: str) -> None:
-    sizes: dict[int, int] = {}
+    sizes: dict[int, tuple[int, int]] = {}
     open_nodes: set[int] = set()
 
-    def size(node: yaml.Node) -> int:
+    def size(node: yaml.Node) -> tuple[int, int]:
         key = id(node)
         if key in open_nodes:
             raise Invalid("refers to itself through an alias", file=file, line=_line(node.start_mark))
         if key not in sizes:
             _unrepeated(node, file)
             open_nodes.add(key)
-            sizes[key] = 1 + sum(size(inner) for inner in _children(node))
+            inner = [size(each) for each in _children(node)]
+            own = len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+            sizes[key] = 1 + sum(each[0] for each in inner), own + sum(each[1] for each in inner)
             open_nodes.discard(key)
         return sizes[key]
 
-    if size(root) > MOST_NODES:
+    nodes, characters = size(root)
+    if nodes > MOST_NODES:
         raise Invalid(f"holds more than {MOST_NODES:,} values once its aliases are followed", file=file)
+    if characters > MOST_CHARACTERS:
+        said = f"holds more than {MOST_CHARACTERS:,} characters once its aliases are followed"
+        raise Invalid(said, file=file)
 
 
 def _unrepeated(node: yaml.Node, file: str) -> None:
@@ -217,7 +253,10 @@ def _explain(kind: type, data: object, fallback: str) -> tuple[str, Steps]:
     import jsonschema
 
     validator = jsonschema.Draft202012Validator(schema_of(kind))
-    found = jsonschema.exceptions.best_match(validator.iter_errors(data))
+    try:
+        found = jsonschema.exceptions.best_match(validator.iter_errors(data))
+    except TypeError:  # it orders the places of errors, and a mapping's keys may be of several types
+        found = next(validator.iter_errors(data), None)
     if found is None:
         return fallback, ()
     steps = tuple(found.absolute_path)

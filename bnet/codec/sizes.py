@@ -4,6 +4,7 @@ import re
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 _UNITS = "kmgt"
+LONGEST_TEXT = 100  # characters: a float holds no number of 400 digits
 
 
 def parse_size(text: str) -> int:
@@ -13,8 +14,10 @@ def parse_size(text: str) -> int:
         ValueError: the text is no size, with what would be right.
     """
     found = _SIZE.fullmatch(text.strip())
-    if found is None or (found[3] and not found[2]):
-        raise ValueError(f"{text!r} is no size; write bytes or for instance 500MB, 5GB, 1.5GiB")
+    if found is None or (found[3] and not found[2]) or len(text) > LONGEST_TEXT:
+        raise ValueError(
+            f"{text[:LONGEST_TEXT]!r} is no size; write bytes or for instance 500MB, 5GB, 1.5GiB"
+        )
     power = 1 + _UNITS.index(found[2].lower()) if found[2] else 0
     return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 

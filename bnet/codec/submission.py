@@ -33,6 +33,9 @@ def from_fields(fields: dict[str, Any]) -> Submit:
     Raises:
         Invalid: one of them is wrong; the message names it.
     """
+    for name, value in fields.items():
+        if not _is_text(value):
+            raise Invalid(f"--{_option(name)}: is no valid UTF-8 text")
     plain = {name: _plain(name, value) for name, value in fields.items()}
     text = people.Text(plain, None, "")
     try:
@@ -40,8 +43,7 @@ def from_fields(fields: dict[str, Any]) -> Submit:
         check_durations(text, job, ())
     except Invalid as error:
         field = (error.field or "").partition(".")[0].partition("[")[0]
-        option = _OPTIONS.get(field, field.replace("_", "-"))
-        raise Invalid(f"--{option}: {error.message}") from None
+        raise Invalid(f"--{_option(field)}: {error.message}") from None
     return job
 
 
@@ -54,6 +56,19 @@ _OPTIONS = {
 }
 _NUMBERS = ("priority", "retry", "limit")
 _NUMBER = re.compile(r"-?[0-9]{1,15}")
+
+
+def _option(field: str) -> str:
+    return _OPTIONS.get(field, field.replace("_", "-"))
+
+
+def _is_text(value: Any) -> bool:
+    """Tell whether a document can hold a value: of bytes that are no text, Python makes half characters."""
+    if isinstance(value, dict):
+        return all(_is_text(each) for pair in value.items() for each in pair)
+    if isinstance(value, list | tuple):
+        return all(map(_is_text, value))
+    return not isinstance(value, str) or not re.search("[\ud800-\udfff]", value)
 
 
 def _plain(field: str, value: Any) -> Any:

@@ -11,6 +11,8 @@ from bnet.errors import Invalid
 from bnet.model.tree import Hooks, Package, Tree
 
 MOST_ALTERNATIVES = 1000  # that the braces of one pattern may stand for
+LONGEST_GLOB = 4096  # characters, as of a path
+MOST_SPELT = 30_000  # characters of all of its alternatives together
 MOST_LISTED = 12  # names in a message
 _BRACES = re.compile(r"\{[^{}]*\}?")
 
@@ -111,9 +113,12 @@ def _check_globs(globs: Sequence[str], text: Places, at: people.Steps) -> None:
         if ".." in re.split(r"[/{,}]", bare):
             message = f"{glob!r} leads out; a pattern with a leading / starts at the tree's root"
             raise text.invalid(message, (*at, index))
-        if math.prod(braces.count(",") + 1 for braces in _BRACES.findall(glob)) > MOST_ALTERNATIVES:
+        alternatives = math.prod(braces.count(",") + 1 for braces in _BRACES.findall(glob))
+        if alternatives > MOST_ALTERNATIVES:
             message = f"its braces stand for more than {MOST_ALTERNATIVES:,} patterns"
             raise text.invalid(message, (*at, index))
+        if len(glob) > LONGEST_GLOB or alternatives * len(glob) > MOST_SPELT:
+            raise text.invalid("is too long a pattern, with all that its braces stand for", (*at, index))
     if globs and all(glob.startswith("!") for glob in globs):
         message = 'only leaves out, so that nothing is meant; begin with what is meant, for instance "**"'
         raise text.invalid(message, (*at, 0))

@@ -1,6 +1,7 @@
 """What every record shares: immutability, the names of things, and the closed sets of words."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -17,6 +18,8 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}(?!\n)$"  # in Python `$` alone lets 
 Name = Annotated[
     str, msgspec.Meta(pattern=NAME_PATTERN, description="lower case letters, digits, '.', '_' and '-'")
 ]
+# One without a zone cannot be compared with the others, and a single one in the ledger would stop every server.
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=3_155_760_000, description="seconds, at most 100 years")]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")

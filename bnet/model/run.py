@@ -1,9 +1,8 @@
 """A run: one attempt of one job on this machine, as its directory tells it."""
 
-from datetime import datetime
 from typing import Literal
 
-from bnet.model.base import OnLostLease, Record
+from bnet.model.base import Moment, OnLostLease, Record
 
 Phase = Literal["intended", "alive", "ended", "died"]
 Outcome = Literal["exit", "timeout", "silence", "stopped", "lease", "refused", "internal"]
@@ -43,8 +42,8 @@ class RunExit(Record, frozen=True, kw_only=True):
 
     run: str
     outcome: Outcome
-    finished_at: datetime
-    started_at: datetime | None = None
+    finished_at: Moment
+    started_at: Moment | None = None
     seconds: float = 0.0
     exit_code: int | None = None
     signal: int | None = None

@@ -1,11 +1,10 @@
 """A server: a machine that runs jobs."""
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
 
-from bnet.model.base import Name, Record, Wish
+from bnet.model.base import Moment, Name, Record, Wish
 
 Filled = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -22,7 +21,7 @@ class Server(Record, frozen=True, kw_only=True):
 
     name: Name
     instance: str
-    joined_at: datetime
+    joined_at: Moment
     slots: Annotated[int, msgspec.Meta(ge=0)] = 1
     labels: dict[str, str] = {}
     accept: Accept = Accept()
@@ -48,7 +47,7 @@ class Heartbeat(Record, frozen=True, kw_only=True):
 
     server: Name
     instance: str
-    at: datetime
+    at: Moment
     boot_id: str
     nonce: str
     version: str

@@ -1,11 +1,10 @@
 """What one commit of the ledger says, parsed."""
 
 from collections.abc import Mapping
-from datetime import datetime
 
 import msgspec
 
-from bnet.model.base import Record
+from bnet.model.base import Moment, Record
 from bnet.model.hub import Head, Settings
 from bnet.model.job import Job
 from bnet.model.server import Server
@@ -15,7 +14,7 @@ class KeyEntry(Record, frozen=True, kw_only=True):
     """One idempotency key: the jobs that it became, and when."""
 
     jobs: tuple[int, ...]
-    at: datetime
+    at: Moment
 
 
 class KeyFile(Record, frozen=True, kw_only=True):
@@ -44,7 +43,7 @@ class Rejection(Record, frozen=True, kw_only=True):
     reason: str
     by: str
     commit: str
-    at: datetime
+    at: Moment
     text: str
     line: int | None = None
     field: str | None = None

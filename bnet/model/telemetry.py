@@ -1,8 +1,13 @@
 """What a server remembers of its telemetry ref: what it sent, so that it sends only what is new."""
 
-from datetime import datetime
+from typing import Annotated
 
-from bnet.model.base import Record
+import msgspec
+
+from bnet.model.base import Moment, Record
+
+Offset = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}$")]
+RunKey = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}\.-?[0-9]{1,15}$")]
 
 
 class SentLog(Record, frozen=True, kw_only=True):
@@ -11,11 +16,11 @@ class SentLog(Record, frozen=True, kw_only=True):
     `recovered` stands for a run that was found on the ref when the notes were gone.
     """
 
-    chunks: dict[str, int] = {}
+    chunks: dict[Offset, int] = {}
     next: int = 0
     complete: bool = False
     artifact_bytes: int = 0
-    ended_at: datetime | None = None
+    ended_at: Moment | None = None
     recovered: bool = False
 
     @property
@@ -38,7 +43,7 @@ class Sent(Record, frozen=True, kw_only=True):
 
     tip: str = ""
     length: int = 0
-    begun_at: datetime | None = None
+    begun_at: Moment | None = None
     written: tuple[str, ...] = ()
-    runs: dict[str, SentLog] = {}
+    runs: dict[RunKey, SentLog] = {}
     pending: "Sent | None" = None

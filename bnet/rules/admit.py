@@ -29,6 +29,7 @@ from bnet.rules.transaction import Transaction
 
 MOST_JOBS = 2000  # of one file or submission, and so of one transaction's message
 LARGEST_JOB = 500_000  # bytes
+LARGEST_FILE = 20_000_000  # bytes of all jobs of one file: a matrix and aliases make much of little
 
 
 def admit(tx: Transaction, commands: Sequence[Command], *, by: str, facts: Facts) -> list[int]:
@@ -48,9 +49,16 @@ def admit(tx: Transaction, commands: Sequence[Command], *, by: str, facts: Facts
     """
     trial = tx.fork()
     numbers: list[int] = []
+    size = 0
     for index, command in enumerate(commands):
         try:
-            numbers += _one(trial, command, by, facts)
+            made = _one(trial, command, by, facts)
+            numbers += made
+            size += sum(len(encode(trial.jobs[number].spec)) for number in made if number in trial.jobs)
+            if size > LARGEST_FILE:
+                raise Illegal(
+                    f"that is more than {LARGEST_FILE:,} bytes of jobs at once; submit them in parts"
+                )
             if len(numbers) > MOST_JOBS:
                 raise Illegal(f"that is more than {MOST_JOBS:,} jobs at once; submit them in parts")
         except Illegal as error:
@@ -122,13 +130,12 @@ def _submit(tx: Transaction, command: Submit, by: str, facts: Facts) -> list[int
     assert isinstance(known, KeyFile)
     if command.key is not None and command.key in known.keys:
         return list(known.keys[command.key].jobs)
-    made = [
-        job_spec(tx, command, by, facts, tx.next_job + index, cell)
-        for index, cell in enumerate(combinations(command.matrix))
-    ]
-    for spec in made:
-        if len(encode(spec)) > LARGEST_JOB:
+    made: list[JobSpec] = []
+    for index, cell in enumerate(combinations(command.matrix)):
+        made.append(job_spec(tx, command, by, facts, tx.next_job + index, cell))
+        if len(encode(made[-1])) > LARGEST_JOB:
             raise Illegal(f"the job is over {LARGEST_JOB:,} bytes; put what it needs into its source")
+    for spec in made:
         _enter(tx, Job(spec=spec))
     numbers = [spec.number for spec in made]
     if command.key is not None:

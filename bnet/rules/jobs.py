@@ -67,9 +67,8 @@ def end_attempt(job: Job, ended: Attempt) -> Change:
         note = f"attempt {ended.attempt}: {_word(ended)}"
         return Change(verb="requeue", target=target, note=note, fields=fields, jobs=(after,))
     result = _result_of(after, ended)
-    word = ended if result.result == ended.result else result
     return Change(
-        verb="finish", target=target, note=_word(word), fields=fields, jobs=(replace(after, result=result),)
+        verb="finish", target=target, note=_word(result), fields=fields, jobs=(replace(after, result=result),)
     )
 
 

@@ -19,6 +19,7 @@ HOLDER_SHARE = 2 / 3  # of the TTL: where the holder acts on a lost lease
 GRACE_SHARE = 1 / 6  # of the TTL: how long it may take to stop then
 CREDIT_SHARE = 1 / 3  # of the TTL: the most that two successive looks count, whatever lies between them
 BEAT_SHARE = 1 / 3  # of the TTL: how often a holder moves
+LONGEST_GAP = 365 * 86400.0  # seconds: a budget may be so small that its reciprocal is no number
 
 
 class Sighting(Record, frozen=True, kw_only=True):
@@ -118,4 +119,4 @@ def default_ttl(servers: int, push_budget: float | None) -> float:
 
 def beat_gap(servers: int, push_budget: float | None) -> float:
     """Return the seconds between two pushes of one server, when all of them push evenly within the budget."""
-    return 0.0 if push_budget is None else 60.0 * max(1, servers) / push_budget
+    return 0.0 if push_budget is None else min(LONGEST_GAP, 60.0 * max(1, servers) / push_budget)

@@ -15,6 +15,7 @@ from bnet.rules.jobs import Illegal
 from bnet.rules.transaction import Transaction
 
 MOST_COMBINATIONS = 256
+LONGEST_VALUE = 200  # characters of a matrix's value
 LOST_TWICE = RetryRule(limit=2, reasons=("lost",))
 ANY_FAILURE = range(1, 256)
 
@@ -124,6 +125,8 @@ def job_spec(
 def _name(command: Submit, cell: Mapping[str, str]) -> str:
     name = command.name or slug(("build", *command.packages) if command.packages else command.command)
     for axis, value in cell.items():
+        if len(value) > LONGEST_VALUE:  # it is filled in wherever the command names it
+            raise Illegal(f"matrix: a value of axis {axis} is longer than {LONGEST_VALUE} characters")
         if not re.search("[a-z0-9]", value.lower()):
             raise Illegal(f"matrix: {value!r} of axis {axis} has no letter or digit to name its job by")
         name += "." + re.sub(r"[^a-z0-9_-]+", "-", value.lower()).strip("-")

@@ -136,12 +136,16 @@ def _parsed(manifest: Manifest, parse: Callable[[str], object], what: str) -> ob
         line = int(number) if number else manifest.text.count("\n") + 1
     except RecursionError:
         raise Invalid("is nested too deeply", file=manifest.file) from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise Invalid(f"is no valid {what}: {error}", file=manifest.file) from None
     raise Invalid(f"is no valid {what}: {told}", file=manifest.file, line=line)
 
 
 def _converted(manifest: Manifest, data: object, kind: type[T]) -> T:
     try:
         return msgspec.convert(data, kind)
+    except UnicodeEncodeError:  # JSON can spell half a character, and no text can hold it
+        raise manifest.invalid("holds a character that is none") from None
     except msgspec.ValidationError as error:
         found = _EXPECTED.fullmatch(str(error))
         if found is None:

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def match_files(root: str, prefix: str, parts: list[str]) -> "Iterator[str]":
+def match_files(
+    root: str, prefix: str, parts: list[str], seen: "set[tuple[str, ...]] | None" = None
+) -> "Iterator[str]":
     """Yield the regular files that a pattern means; a link is neither a file nor followed.
 
     Args:
@@ -18,12 +20,17 @@ def match_files(root: str, prefix: str, parts: list[str]) -> "Iterator[str]":
         prefix: where below root to look, empty or ending in a slash.
         parts: the pattern from there on, one per directory level. As with shells, `*` and `**` pass over
             names that begin with a dot.
+        seen: where it was looked already for so many parts: several `**` lead to one place by many ways.
     """
     from fnmatch import fnmatchcase
 
+    seen = set() if seen is None else seen
+    if (prefix, *parts) in seen:
+        return
+    seen.add((prefix, *parts))
     head, rest = parts[0], parts[1:]
     if head == "**":
-        yield from match_files(root, prefix, rest or ["*"])
+        yield from match_files(root, prefix, rest or ["*"], seen)
     with os.scandir(f"{root}/{prefix}") as listing:
         entries = sorted(listing, key=lambda entry: entry.name)
     for entry in entries:
@@ -33,7 +40,7 @@ def match_files(root: str, prefix: str, parts: list[str]) -> "Iterator[str]":
         path = prefix + entry.name
         if head == "**" or rest:
             if entry.is_dir(follow_symlinks=False):
-                yield from match_files(root, path + "/", parts if head == "**" else rest)
+                yield from match_files(root, path + "/", parts if head == "**" else rest, seen)
         elif entry.is_file(follow_symlinks=False):
             yield path
 

@@ -34,6 +34,8 @@ def parse_object(data: bytes) -> Document:
         value, end = make_scanner(_ScanRules)(text, 0)  # type: ignore[arg-type]
     except StopIteration as error:
         raise ValueError("not a JSON document") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     if end != len(text) or not isinstance(value, dict):
         raise ValueError("not one JSON object")
     return value

@@ -110,8 +110,12 @@ class Watch:
             found = os.stat(path)
             seen = (found.st_ino, found.st_mtime_ns)
             if seen != self._lease_seen:
-                self._lease = parse_object(read_file(path))
-                self._lease_seen = seen
+                lease = parse_object(read_file(path))
+                if not all(
+                    isinstance(lease.get(name, 0.0), (int, float)) for name in ("until", "lease_grace")
+                ):
+                    raise ValueError("no lease")
+                self._lease, self._lease_seen = lease, seen
         except FileNotFoundError:
             self._lease = self._lease_seen = None
         except (OSError, ValueError):

@@ -1,0 +1,21 @@
+"""All targets: each feeds the entry point of a parser, and lets only those errors pass that it documents."""
+
+from __future__ import annotations
+
+import caching
+import hosting
+import ledgers
+import printed
+import reading
+from target import Target
+
+TARGETS: dict[str, Target] = {
+    each.name: each
+    for each in (
+        *reading.TARGETS,
+        *caching.TARGETS,
+        *hosting.TARGETS,
+        *printed.TARGETS,
+        *ledgers.TARGETS,
+    )
+}
