@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
+from bnet.codec.documents import encode
 from bnet.codec.view import View
 from bnet.model.command import (
     CancelJob,
@@ -21,11 +23,11 @@ from bnet.model.command import (
     Submit,
 )
 from bnet.model.hub import Head, Settings
-from bnet.model.job import Group, Job, JobResult, JobSpec, RetryRule, Source
+from bnet.model.job import Group, Job, JobResult, JobSpec, Need, RetryRule, Source
 from bnet.model.server import Server
-from bnet.model.state import State
+from bnet.model.state import KeyEntry, KeyFile, State
 from bnet.rules import jobs
-from bnet.rules.admit import admit, numbers_of, sources_of
+from bnet.rules.admit import LARGEST_JOB, admit, numbers_of, sources_of
 from bnet.rules.jobs import Illegal
 from bnet.rules.specs import Facts, Unresolved, slug, source_of
 from bnet.rules.transaction import Transaction
@@ -49,14 +51,14 @@ def running(number: int, **more: Any) -> Job:
     return job
 
 
-def tx_of(*there: Job, next_job: int = 10) -> Transaction:
+def tx_of(*there: Job, next_job: int = 10, keys: Mapping[str, KeyFile] | None = None) -> Transaction:
     state = State(
         tip="t",
         head=Head(format=1, hub="h", seq=4, next_job=next_job),
         settings=Settings(),
         servers={"s1": SERVER},
         jobs={job.number: job for job in there},
-        keys={},
+        keys=dict(keys or {}),
         inbox=(),
         rejected={},
         archive=frozenset(),
@@ -84,7 +86,11 @@ def test_a_job_takes_the_next_number_and_says_who_asked() -> None:
     tx = tx_of()
     assert do(tx, Submit(command="make"), Submit(command="test")) == [10, 11]
     assert (tx.next_job, tx.jobs[10].spec.submitted_by, tx.jobs[10].spec.submitted_at) == (12, "alice", NOW)
-    assert [(each.verb, each.target) for each in tx.changes] == [("submit", "#10"), ("submit", "#11")]
+    told = [(each.verb, each.target, each.note, each.fields) for each in tx.changes]
+    assert told == [
+        ("submit", "#10", "make", {"by": "alice", "name": "make"}),
+        ("submit", "#11", "test", {"by": "alice", "name": "test"}),
+    ]
 
 
 FIELDS: dict[str, tuple[dict[str, Any], str, Any]] = {
@@ -130,6 +136,36 @@ FIELDS: dict[str, tuple[dict[str, Any], str, Any]] = {
 }
 
 
+LOST = RetryRule(limit=2, reasons=("lost",))
+CODES: dict[Any, tuple[int, ...] | None] = {
+    "7": (7,),
+    7: (7,),
+    "-15": (-15,),
+    "64-64": (64,),
+    "0-255": tuple(range(256)),
+    "0-256": None,
+    "1-257": None,
+    "65-64": None,
+    "1-2-3": None,
+}
+
+
+@pytest.mark.parametrize(("asked", "codes"), CODES.items())
+def test_exit_codes_are_numbers_and_spans_of_up_to_256(asked: Any, codes: tuple[int, ...] | None) -> None:
+    retry = [{"limit": 1, "exit_code": asked}]
+    if codes is None:
+        with pytest.raises(Illegal, match="is no exit code"):
+            submitted(retry=retry)
+    else:
+        assert submitted(retry=retry).retry == (RetryRule(limit=1, exit_codes=codes), LOST)
+
+
+@pytest.mark.parametrize("reason", ["timeout", "silence", "artifacts", "internal", "exit"])
+def test_what_is_lost_is_tried_again_beside_any_other_reason(reason: str) -> None:
+    rules = submitted(retry=[{"limit": 1, "reason": reason}]).retry
+    assert rules == (RetryRule(limit=1, reasons=(reason,)), LOST)
+
+
 @pytest.mark.parametrize(("fields", "name", "value"), FIELDS.values(), ids=FIELDS.keys())
 def test_a_field_becomes(fields: dict[str, Any], name: str, value: Any) -> None:
     assert getattr(submitted(**fields), name) == value
@@ -143,6 +179,7 @@ def test_a_field_becomes(fields: dict[str, Any], name: str, value: Any) -> None:
         ("git@h:r.git", "git@h:r.git", "HEAD"),
         ("git@h:r.git@feature/x", "git@h:r.git", "feature/x"),
         ("/srv/r@2", "/srv/r", "2"),
+        ("@v1", "@v1", "HEAD"),
     ],
 )
 def test_a_source_in_short(text: str, repository: str, ref: str) -> None:
@@ -168,7 +205,153 @@ def test_a_name_from_a_command(command: Any, name: str) -> None:
     assert slug(command) == name
 
 
+EVERY: dict[str, Any] = {
+    "command": ("make", "all"),
+    "name": "n",
+    "queue": "q",
+    "priority": 2,
+    "labels": {"os": "linux"},
+    "env": {"A": "1"},
+    "secrets": ("TOKEN",),
+    "sandbox": "podman",
+    "image": "debian",
+    "timeout": 60.0,
+    "silence_timeout": 30.0,
+    "group": Group(name="g", limit=3),
+    "supersede": "waiting",
+    "locks": ("db",),
+    "artifacts": ("*.whl",),
+    "expires_after": 90.0,
+    "on_lost_lease": "finish",
+    "key": "k",
+}
+
+
+def test_every_field_of_a_submission_is_one_of_its_job() -> None:
+    tx = tx_of()
+    [number] = do(tx, Submit(**EVERY))
+    made = tx.jobs[number].spec
+    assert {name: getattr(made, name) for name in EVERY} == EVERY
+    same = set(JobSpec.__struct_fields__) & set(Submit.__struct_fields__)
+    elsewhere = {"packages", "needs", "source", "retry", "matrix", "not_before"}
+    assert same == EVERY.keys() | elsewhere, "those have tests of their own"
+
+
+def test_packages_are_built_by_bnet_itself() -> None:
+    source = Source(repository="u", commit=OID)
+    made = submitted(command=(), packages=["lib", "tool"], source={"repository": "u", "commit": OID})
+    assert (made.command, made.packages, made.name, made.source) == (
+        (),
+        ("lib", "tool"),
+        "build-lib-tool",
+        source,
+    )
+
+
+PACKAGES: dict[str, tuple[dict[str, Any], str]] = {
+    "a command besides": ({"command": "make"}, "either a command or packages"),
+    "no tree": ({"source": None}, "name its source"),
+    "an image that lacks bnet": ({"sandbox": "podman"}, "which the image lacks"),
+    "an option": ({"packages": ("-x",)}, "'-x' names no package"),
+    "nothing": ({"packages": ("",)}, "'' names no package"),
+    "a line end": ({"packages": ("a\nb",)}, "names no package"),
+}
+
+
+@pytest.mark.parametrize(("fields", "words"), PACKAGES.values(), ids=PACKAGES.keys())
+def test_packages_are_refused_for(fields: dict[str, Any], words: str) -> None:
+    base = {"packages": ("lib",), "source": Source(snapshot=OID)}
+    with pytest.raises(Illegal, match=words):
+        do(tx_of(), Submit(**(base | fields)))
+
+
+def test_only_what_names_no_commit_has_to_be_looked_up() -> None:
+    sources = (
+        None,
+        Source(repository="w", commit=OID),
+        Source(snapshot=OID),
+        Source(repository="u"),
+        Source(repository="u", ref="v1"),
+    )
+    asked = [Submit(command="x", source=each) for each in sources]
+    assert sources_of([*asked, CancelJob(job=1)]) == {("u", "HEAD"), ("u", "v1")}
+    found = submitted(Facts(commits={("u", "HEAD"): OID}), source={"repository": "u"}).source
+    assert found == Source(repository="u", commit=OID)
+
+
+def test_a_source_that_was_not_looked_up_is_no_source() -> None:
+    with pytest.raises(Illegal, match="u@HEAD cannot be resolved: it was not looked up"):
+        submitted(source={"repository": "u"})
+
+
+HARMFUL = [
+    Source(repository="--upload-pack=x", ref="v"),
+    Source(repository="ext::sh -c x", ref="v"),
+    Source(repository="u", ref="-x"),
+    Source(repository="u\n", ref="v"),
+    Source(repository="u", commit="A" * 40),
+    Source(repository="u", commit=OID + "a"),
+    Source(snapshot="../x"),
+]
+
+
+@pytest.mark.parametrize("source", HARMFUL, ids=repr)
+def test_a_source_that_git_would_take_for_something_else_is_refused(source: Source) -> None:
+    facts = Facts(commits={(source.repository or "", source.ref or ""): OID})
+    with pytest.raises(Illegal, match=r"is no (address of a repository and no ref|full commit id)"):
+        do(tx_of(), Submit(command="x", source=source), facts=facts)
+
+
+def test_a_commit_may_have_a_long_id() -> None:
+    assert submitted(source={"repository": "u", "commit": "b" * 64}).source is not None
+
+
+@pytest.mark.parametrize(("year", "taken"), [(1970, False), (1971, True), (8999, True), (9000, False)])
+def test_a_time_is_one_that_may_come(year: int, taken: bool) -> None:
+    command = Submit(command="x", not_before=f"{year}-06-01T00:00:00Z")
+    if taken:
+        do(tx_of(), command)
+    else:
+        with pytest.raises(Illegal, match="too far away"):
+            do(tx_of(), command)
+
+
 # -- matrices
+
+
+def test_as_many_combinations_as_are_allowed_are_admitted() -> None:
+    axes = {"a": tuple(range(16)), "b": tuple(range(16))}
+    assert len(do(tx_of(), Submit(command="x", name="t", matrix=axes))) == 256
+    with pytest.raises(Illegal, match="more than 256"):
+        do(tx_of(), Submit(command="x", name="t", matrix=axes | {"b": tuple(range(17))}))
+
+
+def test_a_variable_of_a_matrix_is_a_name_for_any_axis() -> None:
+    made = submitted(matrix={"py-version.x": [3]}, name="t")
+    assert made.env == {"BNET_MATRIX_PY_VERSION_X": "3"}
+
+
+def test_a_value_of_a_matrix_may_be_so_long_and_no_longer() -> None:
+    assert submitted(matrix={"a": ["b" + " " * 199]}, name="t").name == "t.b"
+    with pytest.raises(Illegal, match="longer than 200"):
+        submitted(matrix={"a": ["b" + " " * 200]}, name="t")
+
+
+def test_a_value_without_a_sign_for_a_name_is_refused() -> None:
+    with pytest.raises(Illegal, match="has no letter or digit"):
+        submitted(matrix={"a": ["+"]}, name="t")
+
+
+def test_a_need_on_an_older_matrix_is_one_on_the_newest_of_that_name() -> None:
+    tx = tx_of(
+        Job(spec=spec(1, name="t.a", matrix={"os": "a"}, submitted_at=NOW - timedelta(days=1))),
+        Job(spec=spec(2, name="t.a", matrix={"os": "a"})),
+        Job(spec=spec(3, name="t.b", matrix={"os": "b"})),
+        Job(spec=spec(4, name="t.c")),
+        Job(spec=spec(5, name="tt.a", matrix={"os": "a"})),
+    )
+    [number] = do(tx, Submit(command="x", needs=("t",)))
+    assert [need.job for need in tx.jobs[number].spec.needs] == [2, 3]
 
 
 def test_a_matrix_is_a_job_for_each_combination() -> None:
@@ -223,6 +406,17 @@ def test_an_archived_need_brings_its_result(ref: Any) -> None:
     assert (need.job, need.on, need.result) == (3, "success", "failure")
 
 
+def test_a_need_is_of_the_kind_that_was_asked_for_wherever_the_other_is() -> None:
+    asked = [{"job": ref, "on": "always"} for ref in ("lib", 2, 3)]
+    there = (Job(spec=spec(1, name="lib")), Job(spec=spec(2)))
+    found = submitted(Facts(archived={3: done(3)}), there=there, needs=asked).needs
+    assert [(need.job, need.on, need.result) for need in found] == [
+        (1, "always", None),
+        (2, "always", None),
+        (3, "always", "success"),
+    ]
+
+
 def test_the_numbers_that_commands_refer_to() -> None:
     commands = [
         CancelJob(job=1),
@@ -263,6 +457,92 @@ def test_keys_that_share_a_file_are_all_kept() -> None:
     assert len(tx.documents) <= 256
 
 
+def path_of(key: str) -> str:
+    """Return the file that holds a key, as admission has it."""
+    tx = tx_of()
+    do(tx, Submit(command="x", key=key))
+    [path] = tx.documents
+    return path
+
+
+def test_a_key_that_the_ledger_knows_is_no_new_job() -> None:
+    first = tx_of()
+    do(first, Submit(command="make", key="k", matrix={"os": ("a", "b")}, name="t"))
+    [(path, file)] = first.documents.items()
+    assert file == KeyFile(keys={"k": KeyEntry(jobs=(10, 11), at=NOW)})
+    later = tx_of(next_job=12, keys={path: file})
+    assert do(later, Submit(command="make", key="k")) == [10, 11]
+    assert (later.jobs, later.next_job, later.changes) == ({}, 12, [])
+
+
+def test_a_new_key_goes_beside_those_that_its_file_holds() -> None:
+    one = tx_of()
+    do(one, Submit(command="x", key="k"))
+    [(path, _)] = one.documents.items()
+    other = KeyFile(keys={"other": KeyEntry(jobs=(1,), at=NOW)})
+    tx = tx_of(keys={path: other})
+    do(tx, Submit(command="x", key="k"))
+    assert tx.documents == {
+        path: KeyFile(keys={"other": other.keys["other"], "k": KeyEntry(jobs=(10,), at=NOW)})
+    }
+
+
+def test_keys_are_spread_over_files_and_jobs_without_one_write_none() -> None:
+    tx = tx_of()
+    for key in ("a", "b", "c", "d"):
+        do(tx, Submit(command="x", key=key))
+    do(tx, Submit(command="x"))
+    assert len(tx.documents) > 1
+    assert all(path.startswith("coordination/") for path in tx.documents)
+
+
+def test_an_empty_key_is_refused() -> None:
+    with pytest.raises(Illegal, match="the key is empty"):
+        do(tx_of(), Submit(command="x", key=""))
+
+
+# -- limits
+
+
+def test_a_file_may_ask_for_so_many_jobs_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bnet.rules.admit.MOST_JOBS", 3)
+    assert do(tx_of(), *[Submit(command="x")] * 3) == [10, 11, 12]
+    tx = tx_of()
+    with pytest.raises(Illegal, match="more than 3 jobs") as caught:
+        do(tx, *[Submit(command="x")] * 5)
+    assert (caught.value.command, tx.jobs) == (3, {})
+
+
+def test_a_job_may_be_so_large_and_no_larger() -> None:
+    room = LARGEST_JOB - len(encode(submitted(command="x"))) + 1
+    do(tx_of(), Submit(command="x" * room, name="x"))
+    with pytest.raises(Illegal, match="the job is over 500,000 bytes"):
+        do(tx_of(), Submit(command="x" * (room + 1), name="x"))
+
+
+def test_each_job_of_a_matrix_is_measured() -> None:
+    fill = {"A": "${matrix.a}" * 4_000}
+    do(tx_of(), Submit(command="x", name="t", matrix={"a": ("s", "t")}, env=fill))
+    with pytest.raises(Illegal, match="the job is over"):
+        do(
+            tx_of(),
+            Submit(command="x", name="t", matrix={"a": ("s", "l" * 40)}, env=fill | {"B": "y" * 400_000}),
+        )
+
+
+def test_a_file_may_ask_for_so_much_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(encode(submitted(command="x", name="x")))
+    monkeypatch.setattr("bnet.rules.admit.LARGEST_FILE", 2 * size)
+    one = Submit(command="x", name="x")
+    known = {path_of("k"): KeyFile(keys={"k": KeyEntry(jobs=(3,), at=NOW)})}
+    assert do(tx_of(keys=known), one, one, replace(one, key="k")) == [10, 11, 3], (
+        "what is there takes nothing"
+    )
+    with pytest.raises(Illegal, match="bytes of jobs at once") as caught:
+        do(tx_of(), one, one, one)
+    assert caught.value.command == 2
+
+
 # -- superseding
 
 
@@ -287,16 +567,49 @@ def test_newer_work_supersedes(supersede: Any, ended: list[int], stopped: list[i
     assert tx.jobs[10].state == "pending"
 
 
+def test_superseded_work_says_by_what_and_is_asked_for_an_end_once() -> None:
+    group = Group(name="g")
+    [asked] = jobs.cancel(running(2, group=group), by="bob", reason="mine", now=NOW).jobs
+    tx = tx_of(Job(spec=spec(1, group=group)), asked, Job(spec=spec(3)), running(4, group=group))
+    do(tx, Submit(command="x", group="g", supersede="running", matrix={"os": ("a", "b")}, name="t"))
+    result = tx.jobs[1].result
+    assert result is not None
+    assert (result.result, result.reason, result.message) == ("cancelled", "superseded", "superseded by #10")
+    assert tx.jobs[2] == asked, "somebody else was first"
+    assert tx.jobs[3].state == "pending", "it is in no group"
+    stopped = tx.jobs[4].wanted.cancel
+    assert stopped is not None
+    assert (stopped.by, stopped.superseded, stopped.reason) == ("alice", True, "superseded by #10")
+    assert [tx.jobs[number].state for number in (10, 11)] == ["pending", "pending"]
+
+
+def test_without_a_group_there_is_nothing_to_supersede() -> None:
+    tx = tx_of(Job(spec=spec(1, group=Group(name="g"))), Job(spec=spec(2)))
+    do(tx, Submit(command="x", supersede="running"))
+    assert [job.state for job in tx.jobs.values()] == ["pending"] * 3
+
+
 # -- other verbs
 
 
 def test_a_retry_is_a_new_job_like_the_old_one() -> None:
-    old = done(3, "failure", name="n", labels={"os": "x"}, key="k", not_before=NOW, env={"A": "1"})
+    old = done(
+        3,
+        "failure",
+        name="n",
+        labels={"os": "x"},
+        key="k",
+        not_before=NOW,
+        env={"A": "1"},
+        needs=(Need(job=1),),
+        submitted_at=NOW - timedelta(days=9),
+    )
     tx = tx_of(next_job=10)
     [number] = do(tx, RetryJob(job=3), facts=Facts(archived={3: old}))
     made = tx.jobs[number].spec
     assert (number, made.retry_of, made.name, made.labels, made.env) == (10, 3, "n", {"os": "x"}, {"A": "1"})
     assert (made.key, made.not_before, made.needs, made.submitted_by) == (None, None, (), "alice")
+    assert made.submitted_at == NOW
 
 
 @pytest.mark.parametrize(
@@ -309,8 +622,26 @@ def test_a_retry_is_a_new_job_like_the_old_one() -> None:
 )
 def test_a_server_is_wished(command: Command, wanted: str) -> None:
     tx = tx_of()
+    tx.servers["s1"] = replace(SERVER, wanted="paused", why="old")
     do(tx, command)
-    assert tx.servers["s1"].wanted == wanted
+    after = tx.servers["s1"]
+    assert (after.wanted, after.by) == (wanted, "alice")
+    assert after.why == ("r" if wanted == "paused" else "")
+
+
+def test_a_job_is_cancelled_and_moved_with_the_name_of_who_asked() -> None:
+    tx = tx_of(Job(spec=spec(1)), running(2))
+    do(tx, SetPriority(job=1, priority=1), CancelJob(job=2, reason="enough"))
+    wanted = tx.jobs[2].wanted.cancel
+    assert wanted is not None
+    assert (tx.jobs[1].priority, wanted.by, wanted.reason, wanted.superseded) == (1, "alice", "enough", False)
+
+
+def test_where_nobody_serves_the_refusal_says_so() -> None:
+    tx = tx_of()
+    tx.servers.clear()
+    with pytest.raises(Illegal, match="the servers are: none"):
+        do(tx, PauseServer(server="s1"))
 
 
 # -- refusals
@@ -328,6 +659,12 @@ REFUSALS: dict[str, tuple[Command, str, Facts]] = {
     "an empty list": (Submit(command=()), "empty", Facts()),
     "an empty first word": (Submit(command=("", "x")), "empty", Facts()),
     "a NUL": (Submit(command="a\0"), "NUL", Facts()),
+    "a NUL in a word": (Submit(command=("a", "b\0")), "NUL", Facts()),
+    "a need on what has no result": (
+        Submit(command="x", needs=(5,)),
+        "no job #5",
+        Facts(archived={5: Job(spec=spec(5))}),
+    ),
     "a need that is not there": (Submit(command="x", needs=(99,)), "no job #99", Facts()),
     "a need by a name of nobody": (Submit(command="x", needs=("zz",)), "no job named zz", Facts()),
     "itself as a need": (Submit(command="x", name="self", needs=("self",)), "no job named self", Facts()),

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bnet.model.job import Attempt, Cancel, Job, JobSpec, RetryRule, Wanted
+from bnet.model.job import (
+    Artifact,
+    Attempt,
+    BuildReport,
+    Cancel,
+    Job,
+    JobResult,
+    JobSpec,
+    RetryRule,
+    Wanted,
+)
 from bnet.model.server import Server
 from bnet.rules import jobs
 from bnet.rules.change import Change
@@ -121,12 +131,19 @@ ENDS = {
     "reasons of one rule share a limit": (BY_REASON, [LATE, LOST], ("error", "lost")),
     "a success is never tried again": (TWICE, [OK], ("success", "exit")),
     "missing artifacts are final": (DEFAULT, [CUT], ("error", "artifacts")),
+    "what was stopped by hand is final": (TWICE, [("cancelled", "cancel", None)], ("cancelled", "cancel")),
 }
 
 
 @pytest.mark.parametrize(("first", "ends", "end"), ENDS.values(), ids=ENDS.keys())
 def test_how_attempts_end_a_job(first: Job, ends: list[Any], end: tuple[str, str]) -> None:
     assert through(first, *ends) == end
+
+
+def test_an_exit_code_counts_where_the_command_ended_by_itself() -> None:
+    held = claimed(job(retry=(RetryRule(limit=1, exit_codes=(75,)),)))
+    report = replace(ended(held, "timeout", "timeout"), exit_code=75)
+    assert after(jobs.end_attempt(held, report)).state == "finished"
 
 
 def test_a_late_report_changes_nothing() -> None:
@@ -152,6 +169,43 @@ def test_three_servers_that_cannot_start_a_job_are_enough() -> None:
 
 def test_one_server_that_refuses_twice_is_one() -> None:
     assert through(job(), REFUSED, REFUSED, REFUSED) == ("pending", "")
+
+
+def test_a_server_that_lost_a_job_may_have_it_again_and_one_that_refused_it_not() -> None:
+    first = after(jobs.lost(claimed(job(), "s1"), now=NOW, why="gone"))
+    held = claimed(first, "s2")
+    tried = after(jobs.end_attempt(held, ended(held, *REFUSED)))
+    assert [each.server for each in tried.attempts] == ["s1", "s2"]
+    assert jobs.refusers(tried) == {"s2"}
+
+
+def test_a_lost_attempt_says_who_held_it_under_which_token_and_why_it_is_lost() -> None:
+    held = claimed(job(retry=()), "s1", token=7)
+    done = after(jobs.lost(held, now=NOW, why="s1 was not seen to move"))
+    [attempt] = done.attempts
+    assert attempt == replace(
+        ended(held, "error", "lost"), message="s1 was not seen to move", finished_at=NOW
+    )
+    assert done.result is not None
+    assert (done.result.message, done.result.finished_at) == (attempt.message, NOW)
+
+
+def test_a_result_holds_all_that_is_known_of_its_attempt() -> None:
+    held = claimed(job())
+    report = replace(
+        ended(held),
+        message="no such file",
+        started_at=NOW,
+        seconds=2.5,
+        artifacts=(Artifact(path="a", size=1, mode="0644", blake3="0" * 64, place="telemetry:s1:a"),),
+        build=BuildReport(total=3, cached=2),
+    )
+    done = after(jobs.end_attempt(held, report))
+    shared = set(JobResult.__struct_fields__) & set(Attempt.__struct_fields__)
+    assert {"message", "started_at", "seconds", "artifacts", "build", "run", "server"} <= shared
+    assert {name: getattr(done.result, name) for name in shared} == {
+        name: getattr(report, name) for name in shared
+    }
 
 
 def test_a_result_tells_what_its_attempt_did() -> None:
@@ -197,6 +251,18 @@ def test_a_waiting_job_is_cancelled_at_once(superseded: bool, reason: str) -> No
     assert done.result is not None
     assert (change.verb, done.result.result, done.result.reason) == ("cancel", "cancelled", reason)
     assert done.result.message == "enough"
+    assert done.wanted.cancel == Cancel(by="a", at=NOW, reason="enough", superseded=superseded)
+
+
+def test_a_running_job_that_was_cancelled_knows_by_whom_and_why() -> None:
+    held = after(jobs.cancel(claimed(job()), by="a", reason="enough", now=NOW))
+    assert held.wanted.cancel == Cancel(by="a", at=NOW, reason="enough", superseded=False)
+
+
+def test_an_end_without_words_has_no_message() -> None:
+    done = after(jobs.end_unclaimed(job(), "skipped", "dependency", now=NOW))
+    assert done.result is not None
+    assert done.result.message is None
 
 
 def test_a_superseded_job_that_is_lost_ends_as_superseded() -> None:
@@ -260,6 +326,16 @@ SENTENCES = {
         "skipped: dependency",
     ),
     "cancel": (lambda: jobs.cancel(job(), by="a", reason="enough", now=NOW), "cancel #1", "enough"),
+    "cancel what runs": (
+        lambda: jobs.cancel(claimed(job()), by="a", reason="enough", now=NOW),
+        "cancel #1",
+        "enough",
+    ),
+    "lost, and cancelled before": (
+        lambda: jobs.lost(after(jobs.cancel(claimed(job()), by="a", reason="", now=NOW)), now=NOW, why="x"),
+        "finish #1",
+        "cancelled: cancel",
+    ),
     "priority": (lambda: jobs.set_priority(job(), 2, by="a"), "prioritize #1", "2"),
 }
 
@@ -268,3 +344,37 @@ SENTENCES = {
 def test_a_change_reads_as(make: Any, subject: str, note: str) -> None:
     change = make()
     assert (f"{change.verb} {change.target}", change.note) == (subject, note)
+
+
+FIELDS: dict[str, tuple[Any, dict[str, str | int]]] = {
+    "claim": (
+        lambda: jobs.claim(job(), SERVER, run="r", token=5, ttl_s=1.0, now=NOW),
+        {"attempt": 1, "server": "s1", "run": "r", "token": 5},
+    ),
+    "finish": (
+        lambda: jobs.end_attempt(claimed(job()), ended(claimed(job()), "failure", "exit", 3)),
+        {"attempt": 1, "run": "run-1", "result": "failure", "reason": "exit", "exit_code": 3},
+    ),
+    "requeue": (
+        lambda: jobs.lost(claimed(job()), now=NOW, why="x"),
+        {"attempt": 1, "run": "run-1", "result": "error", "reason": "lost"},
+    ),
+    "skip": (
+        lambda: jobs.end_unclaimed(job(), "skipped", "dependency", now=NOW),
+        {"result": "skipped", "reason": "dependency"},
+    ),
+    "cancel": (
+        lambda: jobs.cancel(job(), by="a", reason="enough", now=NOW),
+        {"result": "cancelled", "reason": "cancel", "by": "a"},
+    ),
+    "cancel what runs": (
+        lambda: jobs.cancel(claimed(job()), by="a", reason="enough", now=NOW),
+        {"by": "a"},
+    ),
+    "priority": (lambda: jobs.set_priority(job(), 2, by="a"), {"priority": 2, "by": "a"}),
+}
+
+
+@pytest.mark.parametrize(("make", "fields"), FIELDS.values(), ids=FIELDS.keys())
+def test_a_change_tells_programs(make: Any, fields: dict[str, str | int]) -> None:
+    assert make().fields == fields

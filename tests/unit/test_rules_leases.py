@@ -7,9 +7,21 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
+from bnet.model.job import Claim, Job, JobResult, JobSpec
 from bnet.rules.clocks import FRESH_S, TOLERANCE_S, Skew, offset, trusted
-from bnet.rules.leases import Lease, Observed, beat_gap, default_ttl, lapsed, observe
+from bnet.rules.leases import (
+    GRACE_SHARE,
+    HOLDER_SHARE,
+    Lease,
+    Observed,
+    beat_gap,
+    default_ttl,
+    lapsed,
+    leases_of,
+    observe,
+)
 
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TTL = 300.0
 LEASE = Lease(run="r", server="s1", ttl_s=TTL)
 
@@ -77,6 +89,14 @@ def test_a_reboot_starts_every_count_anew() -> None:
     assert (again.claims["r"].unmoved_s, again.beat_at, again.skews, again.seq) == (0.0, None, {}, 9)
 
 
+def test_a_look_on_the_same_boot_forgets_nothing() -> None:
+    skew = Skew(ahead_s=1.0, seen_at=1.0, zero_s=0.0)
+    seen = replace(watch(every(60, 2)), beat_at=30.0, skews={"s2": skew}, seq=9)
+    again = observe(seen, [LEASE], {"s1": "a"}, boot_id="boot", now=90.0)
+    assert (again.beat_at, again.skews, again.seq, again.boot_id) == (30.0, {"s2": skew}, 9, "boot")
+    assert (again.looked_at, again.claims["r"].unmoved_s) == (90.0, 90.0)
+
+
 def test_what_was_never_observed_has_not_lapsed() -> None:
     assert lapsed(Observed(), [LEASE]) == set()
 
@@ -88,6 +108,31 @@ def test_what_was_never_observed_has_not_lapsed() -> None:
 def test_the_ttl_that_a_fleet_and_a_budget_allow(servers: int, budget: float | None, ttl: float) -> None:
     assert default_ttl(servers, budget) == ttl
     assert beat_gap(servers, budget) <= ttl / 3
+
+
+@pytest.mark.parametrize(
+    ("servers", "budget", "gap"), [(5, None, 0), (0, 6, 10), (1, 6, 10), (2, 6, 20), (10, 60, 10)]
+)
+def test_all_servers_together_keep_to_the_budget(servers: int, budget: float | None, gap: float) -> None:
+    assert beat_gap(servers, budget) == gap
+
+
+def test_a_ttl_is_a_whole_number_of_seconds() -> None:
+    assert default_ttl(100, 7) % 1 == 0
+
+
+def test_a_holder_has_stopped_a_sixth_of_the_ttl_before_anyone_may_go_on() -> None:
+    assert pytest.approx(1 / 6) == 1 - (HOLDER_SHARE + GRACE_SHARE), "so much may the clocks differ (ADR 2)"
+    assert pytest.approx(1 / 6) == GRACE_SHARE
+
+
+def test_a_lease_is_that_of_the_claim_and_ends_with_the_job() -> None:
+    claim = Claim(server="s1", instance="i", attempt=1, run="r", token=5, ttl_s=TTL, claimed_at=NOON)
+    spec = JobSpec(number=1, name="j", command="x", submitted_by="a", submitted_at=NOON)
+    result = JobResult(result="success", reason="exit", finished_at=NOON)
+    held = Job(spec=spec, claim=claim)
+    assert leases_of([Job(spec=spec), held]) == [LEASE]
+    assert leases_of([replace(held, result=result)]) == []
 
 
 # -- clocks
@@ -126,6 +171,12 @@ def test_an_old_comparison_says_nothing_about_now() -> None:
     seen = skews(9999)
     assert (trusted(seen, *at(FRESH_S)), trusted(seen, *at(FRESH_S + 1))) == (False, True)
     assert offset(seen, *at(FRESH_S + 1)) == 0.0
+
+
+def test_a_comparison_counts_for_an_hour_from_when_it_was_made() -> None:
+    seen = skews(9999, seen_at=50_000.0)
+    assert not trusted(seen, *at(50_000.0 + 3600))
+    assert trusted(seen, *at(50_000.0 + 3601))
 
 
 @pytest.mark.parametrize("moved", [86400.0, -86400.0])

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
 
 from bnet.codec.resubmission import to_file
 from bnet.codec.submission import from_file
+from bnet.codec.view import View
 from bnet.model.command import NeedRef, Retry, Submit
-from bnet.model.job import Group, Job, JobResult, JobSpec, Need, RetryRule, Source
+from bnet.model.hub import Head, Settings
+from bnet.model.job import Group, Job, JobResult, JobSpec, Need, RetryRule, Source, Wanted
+from bnet.model.state import State
+from bnet.rules.admit import admit
 from bnet.rules.resubmit import only_in, resubmissions
+from bnet.rules.specs import Facts
+from bnet.rules.transaction import Transaction
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DONE = JobResult(result="success", reason="exit", finished_at=NOON)
@@ -17,15 +27,8 @@ DONE = JobResult(result="success", reason="exit", finished_at=NOON)
 def job(
     number: int, name: str = "", *, needs: tuple[Need, ...] = (), done: bool = False, **more: object
 ) -> Job:
-    spec = JobSpec(
-        number=number,
-        name=name or f"j{number}",
-        command="true",
-        submitted_by="me",
-        submitted_at=NOON,
-        needs=needs,
-        **more,  # type: ignore[arg-type]
-    )
+    base: dict[str, Any] = {"command": "true", "submitted_by": "me", "submitted_at": NOON, "needs": needs}
+    spec = JobSpec(number=number, name=name or f"j{number}", **(base | more))
     return Job(spec=spec, result=DONE if done else None)
 
 
@@ -45,6 +48,85 @@ def test_needs_follow_their_jobs() -> None:
     first, second = resubmissions(lost, common, "k")
     assert (first.name, second.name) == ("twice-6", "twice-7")
     assert second.needs == (NeedRef(job="twice-6"), NeedRef(job=1, on="always"))
+
+
+def test_a_need_on_a_job_that_only_the_old_history_has_keeps_its_kind() -> None:
+    lost = [job(6), job(7, needs=(Need(job=6, on="always"),))]
+    assert resubmissions(lost, {}, "k")[1].needs == (NeedRef(job="j6", on="always"),)
+
+
+def test_a_number_that_both_histories_gave_is_no_need_on_the_other_ones_job() -> None:
+    lost = [job(5, done=True), job(7, needs=(Need(job=5),))]
+    assert resubmissions(lost, {5: job(5, "another")}, "k")[0].needs == ()
+
+
+def test_a_name_that_is_used_once_stays_and_others_stay_short_enough() -> None:
+    names = [each.name for each in resubmissions([job(1, "x" * 64), job(2, "x" * 64), job(3)], {}, "k")]
+    assert names == ["x" * 48 + "-1", "x" * 48 + "-2", "j3"]
+
+
+def test_jobs_are_asked_for_again_in_their_order() -> None:
+    assert [each.number for each in only_in({2: job(2), 1: job(1)}, {})] == [1, 2]
+
+
+EVERY = {
+    "command": ("make", "all"),
+    "queue": "q",
+    "priority": 2,
+    "labels": {"os": "linux"},
+    "source": Source(repository="/r", commit="a" * 40),
+    "env": {"A": "1"},
+    "secrets": ("TOKEN",),
+    "sandbox": "podman",
+    "image": "debian",
+    "timeout": 90.0,
+    "silence_timeout": 30.0,
+    "retry": (
+        RetryRule(limit=1, exit_codes=(64,)),
+        RetryRule(limit=4, reasons=("lost", "timeout")),
+    ),
+    "group": Group(name="g", limit=3),
+    "supersede": "waiting",
+    "locks": ("l",),
+    "artifacts": ("dist/*",),
+    "not_before": NOON,
+    "expires_after": 60.0,
+    "on_lost_lease": "finish",
+}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [EVERY, {"command": (), "packages": ("lib",), "source": Source(snapshot="b" * 40)}],
+    ids=["a command", "packages"],
+)
+def test_what_is_asked_for_again_becomes_the_job_that_it_was(fields: dict[str, object]) -> None:
+    lost = job(4, "n", **fields)
+    [again] = resubmissions([lost], {}, "k")
+    tx = Transaction(state(), View(), NOON)
+    [number] = admit(tx, [again], by="me", facts=Facts())
+    assert tx.jobs[number].spec == replace(lost.spec, number=number, key="k.4")
+
+
+def test_a_job_that_was_moved_forward_stays_there() -> None:
+    moved = replace(job(1), wanted=Wanted(priority=1))
+    assert resubmissions([moved], {}, "k")[0].priority == 1
+
+
+def state() -> State:
+    return State(
+        tip="t",
+        head=Head(format=1, hub="h", seq=4, next_job=10),
+        settings=Settings(),
+        servers={},
+        jobs={},
+        keys={},
+        inbox=(),
+        rejected={},
+        archive=frozenset(),
+        problems=(),
+        restore={},
+    )
 
 
 def test_keys_make_a_second_submission_the_same_job() -> None:

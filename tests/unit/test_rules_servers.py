@@ -62,3 +62,12 @@ def test_a_server_does_not_leave_with_jobs(holds: int, words: str) -> None:
 def test_a_server_leaves() -> None:
     change = servers.dismiss(BEFORE, by="bob", holds=0)
     assert (change.verb, change.dismissed) == ("leave", ("s1",))
+
+
+def test_a_change_of_a_server_tells_programs() -> None:
+    about = {"instance": "one", "slots": 4, "formats": LATER.formats}
+    assert servers.register(LATER, None).fields == about
+    assert servers.register(LATER, BEFORE).fields == about
+    assert servers.wish(BEFORE, "paused", by="bob", why="full").fields == {"by": "bob"}
+    left = servers.dismiss(BEFORE, by="bob", holds=0)
+    assert (left.target, left.fields) == ("s1", {"by": "bob"})
