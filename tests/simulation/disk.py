@@ -17,7 +17,7 @@ class Disk:
     """
 
     def __init__(self, root: Path) -> None:
-        root.mkdir(parents=True)
+        root.mkdir(parents=True, exist_ok=True)
         self.root = root
         self._names: dict[int, dict[str, int]] = {}
         self._contents: dict[int, bytes] = {}
@@ -30,6 +30,10 @@ class Disk:
             self._names[found.st_ino] = {each.name: each.inode() for each in os.scandir(path)}
         else:
             self._contents[found.st_ino] = Path(path).read_bytes()
+
+    def new_directory(self, path: str) -> None:
+        """Take note of a directory that was made: nothing in it is safe, whatever had its inode number before."""
+        self._names.pop(os.lstat(path).st_ino, None)
 
     def all_flushed(self) -> None:
         """Take all there is for safe, as after a sync of everything."""
