@@ -9,6 +9,8 @@ from pathlib import Path
 
 from bnet.errors import BnetError
 
+ELSEWHERE = "set BNET_HOME to a directory that you may write to"
+
 
 class Home:
     """One server's directory, `BNET_HOME`; of what is in it, only names are known here."""
@@ -96,14 +98,17 @@ class Home:
             for directory in (self.path, self.hubs, self.runs, self.outbox, self.cache, self.logs):
                 directory.mkdir(mode=0o700, exist_ok=True)
         except FileExistsError as error:
+            inside = Path(error.filename).parent == self.path
             raise BnetError(
                 f"cannot make {error.filename}: a file is in its place",
-                hint="`bnet doctor --repair` renames what is in the way in BNET_HOME",
+                hint="`bnet doctor --repair` renames what is in the way in BNET_HOME"
+                if inside
+                else ELSEWHERE,
             ) from error
         except OSError as error:
             raise BnetError(
                 f"cannot make {error.filename}: {error.strerror}",
-                hint="set BNET_HOME to a directory that you may write to",
+                hint=ELSEWHERE,
             ) from error
 
 

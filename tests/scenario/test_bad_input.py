@@ -263,8 +263,6 @@ def test_settings_that_cannot_be_read_are_named_and_the_last_ones_hold(net: Net,
 
 
 STRANGE: Mapping[str, tuple[Mapping[bytes, Content], str]] = {
-    "a film": ({TOP + b"film.bin": b"x" * 2_000_000}, "coordination/film.bin"),
-    "a link": ({TOP + b"odd": (LINK, b"/etc")}, "coordination/odd"),
     "the inbox as a file": ({TOP + b"inbox": ALIVE}, "coordination/inbox"),
     "a broken rejection": ({TOP + b"rejected/x.yaml": b"[[["}, "coordination/rejected/x.yaml"),
 }
@@ -279,6 +277,14 @@ def test_what_does_not_belong_there_is_named(net: Net, files: Mapping[bytes, Con
     net.forge.commit({**dict.fromkeys(files), **readme})
     net.sync()
     assert net.problems() == {}
+
+
+def test_what_nobody_reads_is_left_alone(net: Net) -> None:
+    net.forge.commit({TOP + b"film.bin": b"x" * 2_000_000, TOP + b"odd": (LINK, b"/etc")})
+    net.goes_on()
+    assert net.problems() == {}
+    there = net.fleet.git("--git-dir", net.fleet.url, "ls-tree", "-r", "--name-only", "bnet").split()
+    assert {"coordination/film.bin", "coordination/odd"} <= set(there)
 
 
 # -- the documents of machines
