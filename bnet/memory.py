@@ -1,9 +1,10 @@
-"""A hub in memory, for simulation and tests: the same port, the same contract suite, no Git."""
+"""A hub in memory and a clock set by hand, for simulation and tests: the same ports, without Git, without waiting."""
 
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
 
 from bnet.codec import layout
 from bnet.codec.view import Changes, File
@@ -11,6 +12,28 @@ from bnet.errors import Damaged
 from bnet.ports import Commit, Look, Recorded, Stamp, Update
 
 _NUMBER = re.compile(r"[0-9]{1,14}")  # as gitstore/objects.py reads it
+
+
+class ManualClock:
+    """A clock that moves when somebody sleeps, of a machine that was started a thousand seconds ago."""
+
+    def __init__(self, begun: datetime = datetime(2026, 11, 20, 12, tzinfo=UTC)) -> None:
+        """Show a time of day; `seconds` is how far it has moved since."""
+        self.begun = begun
+        self.seconds = 0.0
+        self.boot_name = "boot-1"
+
+    def now(self) -> datetime:
+        return self.begun + timedelta(seconds=self.seconds)
+
+    def boot(self) -> float:
+        return 1000.0 + self.seconds
+
+    def boot_id(self) -> str:
+        return self.boot_name
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
 
 
 class Repository:

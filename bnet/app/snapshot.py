@@ -10,7 +10,7 @@ from bnet.codec.documents import BROKEN, Unreadable, decode
 from bnet.codec.frozen import freeze, thaw
 from bnet.codec.view import Changes, File, View, advance, overlay, state_of
 from bnet.errors import BnetError
-from bnet.model.hub import FORMAT, Head, Settings
+from bnet.model.hub import FORMAT, Head
 from bnet.model.state import State
 from bnet.ports import Hub, Stamp
 
@@ -41,19 +41,7 @@ class Snapshot:
         self._base = View()
         self._base_commit: str | None = None
         self.view = View()
-        self.state = State(
-            tip="",
-            head=Head(format=FORMAT, hub=""),
-            settings=Settings(),
-            servers={},
-            jobs={},
-            keys={},
-            inbox=(),
-            rejected={},
-            archive=frozenset(),
-            problems=(),
-            restore={},
-        )
+        self.state = State(tip="", head=Head(format=FORMAT, hub=""))
 
     @property
     def size(self) -> int:

@@ -108,7 +108,8 @@ class Story:
             return
         if event.verb == "claim":
             self._tell(event.actor, _claimed(part, event))
-            if part.server not in self.ground.agents and part.cut:
+            # Not before somebody else has the job that the server died with: that is the point of the story.
+            if part.server not in self.ground.agents and part.cut and part.played:
                 self._tell("you", f"start {part.server} again, as after a power cut")
                 self._start(part.server)
             part.server, part.attempt = event.actor, int(event.fields["attempt"])

@@ -66,12 +66,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     tip: str
     head: Head
-    settings: Settings
-    servers: Mapping[str, Server]
-    jobs: Mapping[int, Job]
-    keys: Mapping[str, KeyFile]
-    inbox: tuple[InboxFile, ...]
-    rejected: Mapping[str, Rejection]
-    archive: frozenset[str]
-    problems: tuple[Problem, ...]
-    restore: Mapping[str, bytes | None]
+    settings: Settings = Settings()
+    servers: Mapping[str, Server] = {}
+    jobs: Mapping[int, Job] = {}
+    keys: Mapping[str, KeyFile] = {}
+    inbox: tuple[InboxFile, ...] = ()
+    rejected: Mapping[str, Rejection] = {}
+    archive: frozenset[str] = frozenset()
+    problems: tuple[Problem, ...] = ()
+    restore: Mapping[str, bytes | None] = {}

@@ -14,7 +14,6 @@ from worlds import (
     NOON,
     GitWorld,
     Machine,
-    ManualClock,
     MemoryWorld,
     World,
     claim,
@@ -30,6 +29,7 @@ from bnet.codec import layout
 from bnet.codec.documents import encode
 from bnet.errors import HubUnreachable, RefusedByPolicy
 from bnet.faults import FaultyHub, replay, script
+from bnet.memory import ManualClock
 from bnet.model.hub import FORMAT, Head
 from bnet.ports import Commit, Update
 from bnet.rules.transaction import Transaction

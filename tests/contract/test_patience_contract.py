@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from worlds import LEDGER, Machine, ManualClock, MemoryWorld, claim, nothing, submit
+from worlds import LEDGER, Machine, MemoryWorld, claim, nothing, submit
 
 from bnet.app.ledger import TRIES, Beat, Diverged, Ledger
 from bnet.app.snapshot import NoLedger
@@ -15,7 +15,7 @@ from bnet.codec import layout
 from bnet.codec.documents import encode
 from bnet.codec.view import Changes
 from bnet.errors import BnetError, Damaged, HubUnreachable, RefusedByPolicy
-from bnet.memory import MemoryHub, Repository
+from bnet.memory import ManualClock, MemoryHub, Repository
 from bnet.model.hub import FORMAT, Head
 from bnet.ports import Commit, Update
 from bnet.rules.change import Change

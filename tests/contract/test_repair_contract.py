@@ -13,7 +13,6 @@ from worlds import (
     Files,
     GitWorld,
     Link,
-    ManualClock,
     MemoryWorld,
     Module,
     World,
@@ -34,6 +33,7 @@ from bnet.gitstore.checkup import GitCheckup
 from bnet.host.checkup import HostCheckup
 from bnet.host.home import Home
 from bnet.host.notes import LocalNotes
+from bnet.memory import ManualClock
 from bnet.model.hub import Settings
 from bnet.ports import Commit, Update
 
@@ -299,7 +299,7 @@ def test_both_kinds_at_once_take_one_transaction(world: World, tmp_path: Path) -
 
 STRANGERS: dict[str, Files] = {
     "nothing": {},
-    "a note": {layout.ROOT + "TODO.txt": b"call Bob"},
+    "a note": {layout.ROOT + "README.txt": b"call Bob"},
     "a huge file": {layout.ROOT + "movie.mp4": b"x" * 2_000_000},
     "settings in capitals": {layout.ROOT + "HUB.yaml": b"{"},
     "settings that are gone": {layout.SETTINGS: None},

@@ -7,7 +7,7 @@ import random
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bnet.app.ledger import Ledger
@@ -16,7 +16,7 @@ from bnet.codec.documents import encode
 from bnet.faults import Call, Fault, FaultyHub, Plan, script
 from bnet.gitstore.hub import RemoteHub
 from bnet.gitstore.repo import environment
-from bnet.memory import MemoryHub, Repository
+from bnet.memory import ManualClock, MemoryHub, Repository
 from bnet.model.command import Submit
 from bnet.model.hub import FORMAT, Head
 from bnet.model.job import Attempt
@@ -58,25 +58,6 @@ class Module:
 
 
 Files = Mapping[str, "bytes | Link | Module | None"]
-
-
-class ManualClock:
-    """A clock that moves when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return NOON + timedelta(seconds=self.seconds)
-
-    def boot(self) -> float:
-        return 1000.0 + self.seconds
-
-    def boot_id(self) -> str:
-        return "boot-1"
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 @dataclass

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
@@ -30,6 +30,7 @@ from bnet.host.checkup import HostCheckup
 from bnet.host.home import Home
 from bnet.host.notes import LocalNotes
 from bnet.host.runs import LocalRuns, parse_environment, read_build
+from bnet.memory import ManualClock
 from bnet.model.job import Claim, Job, JobSpec
 from bnet.model.server import Heartbeat
 from bnet.rules.clocks import trusted
@@ -39,26 +40,6 @@ from bnet.runners.supervisor.job import Job as Supervised
 from bnet.runners.supervisor.lean import parse_object
 from bnet.runners.supervisor.log import MIN_SECRET, Masker
 from bnet.runners.supervisor.watch import Watch
-
-
-class ManualClock:
-    """A clock that stands still, until somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return NOON + timedelta(seconds=self.seconds)
-
-    def boot(self) -> float:
-        return 1000.0 + self.seconds
-
-    def boot_id(self) -> str:
-        return "boot-1"
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-
 
 CLAIMED = Job(
     spec=JobSpec(number=1, name="x", command="x", submitted_by="ada", submitted_at=NOON),

@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import PurePosixPath
 
 from bundle import pack, unpack
-from hosting import ManualClock
 from reading import (
     ATTEMPT,
     BEAT,
@@ -37,7 +36,7 @@ from bnet.app.telemetry import Draft
 from bnet.codec import layout, people
 from bnet.codec.documents import encode
 from bnet.errors import BnetError
-from bnet.memory import MemoryHub, Repository
+from bnet.memory import ManualClock, MemoryHub, Repository
 from bnet.model.hub import Head, Settings
 from bnet.model.job import BuildReport, Claim, JobResult, JobSpec, Wanted
 from bnet.model.run import Intent, RunFact

@@ -47,7 +47,7 @@ def test_the_story_ends_as_it_should(environment: dict[str, str], tmp_path: Path
     demo = start(environment, "--json", "--keep", "--dir", str(tmp_path / "demo"))
     out, err = demo.communicate()
     said = err.decode()
-    assert demo.returncode == 0, said
+    assert demo.returncode == 0, said + out.decode()
 
     facts = json.loads(out)
     assert facts["good"] and all(each["met"] for each in facts["story"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -20,7 +20,7 @@ from bnet.codec.documents import encode
 from bnet.errors import Taken
 from bnet.faults import Fault, FaultyHub, script
 from bnet.host.notes import LocalNotes
-from bnet.memory import MemoryHub, Repository
+from bnet.memory import ManualClock, MemoryHub, Repository
 from bnet.model.command import Command, Submit
 from bnet.model.hub import FORMAT, Head
 from bnet.model.job import BuildReport, Job, Source
@@ -38,26 +38,6 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ME = Identity(hub="/srv/hub.git", branch="bnet", name="s1", instance="i1", slots=2)
 TTL = 300.0
 LEDGER = "refs/heads/bnet"
-
-
-class Clock:
-    """A clock that moves when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.seconds = 5000.0
-        self.boot_name = "boot-1"
-
-    def now(self) -> datetime:
-        return NOW + timedelta(seconds=self.seconds)
-
-    def boot(self) -> float:
-        return self.seconds
-
-    def boot_id(self) -> str:
-        return self.boot_name
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 class Runs:
@@ -116,7 +96,7 @@ class Place:
     """A hub, a server on it, and somebody else who commits."""
 
     def __init__(self, home: Path, **faults: list[Fault]) -> None:
-        self.repository, self.clock, self.runs = Repository(), Clock(), Runs()
+        self.repository, self.clock, self.runs = Repository(), ManualClock(), Runs()
         head = Head(format=FORMAT, hub="x")
         trailers = "Bnet-Seq: 0\nBnet-Next-Job: 1\nBnet-Nonce: 0\n"
         self.by_hand({layout.HEAD: encode(head)}, f"bnet: init\n\n{trailers}")

@@ -62,15 +62,8 @@ def tx_of(*there: Job, now: datetime = NOW, **more: Any) -> Transaction:
     base: dict[str, Any] = {
         "tip": "t",
         "head": Head(format=1, hub="h", seq=4, next_job=99),
-        "settings": Settings(),
         "servers": {"s1": ME, "s2": OTHER},
         "jobs": {each.number: each for each in there},
-        "keys": {},
-        "inbox": (),
-        "rejected": {},
-        "archive": frozenset(),
-        "problems": (),
-        "restore": {},
     }
     return Transaction(State(**(base | more)), View(), now)
 

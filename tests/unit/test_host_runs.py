@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +11,18 @@ from msgspec.structs import replace
 
 from bnet.host import processes
 from bnet.host.runs import LocalRuns
+from bnet.memory import ManualClock
 from bnet.model.run import Intent
 
 KEY = "1.1"
 INTENT = Intent(run="r1", job=1, attempt=1, name="j", command="x", ttl_s=60.0, on_lost_lease="stop")
 
 
-class Clock:
-    """A boot clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-        self.boot_name = "boot-1"
-
-    def now(self) -> datetime:
-        return datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-    def boot(self) -> float:
-        return self.seconds
-
-    def boot_id(self) -> str:
-        return self.boot_name
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-
-
 class Place:
     """A directory of runs in which one is intended; what is started is only written down."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.clock = Clock()
+        self.clock = ManualClock()
         self.started: list[Path] = []
         self.runs = LocalRuns(root, Path("supervisor"), "built.json", self.clock, lambda secrets: {})
         self.path = root / KEY
@@ -78,7 +58,7 @@ def test_a_run_without_a_lease_holds_none_and_has_lost_none(place: Place) -> Non
     assert (fact.phase, fact.lapsed) == ("intended", False)
 
 
-@pytest.mark.parametrize(("at", "holds"), [(1000.0, True), (1040.0, True), (1040.5, False)])
+@pytest.mark.parametrize(("at", "holds"), [(0.0, True), (40.0, True), (40.5, False)])
 def test_a_lease_holds_until_its_end(place: Place, at: float, holds: bool) -> None:
     place.runs.renew(KEY, 1040.0, 10.0, revive=False)
     place.clock.seconds = at
@@ -101,7 +81,7 @@ def test_a_lease_that_says_too_little_is_over(place: Place, text: str) -> None:
 
 def test_a_lease_is_extended_while_it_holds(place: Place) -> None:
     place.runs.renew(KEY, 1040.0, 10.0, revive=False)
-    place.clock.seconds = 1040.0
+    place.clock.seconds = 40.0
     place.runs.renew(KEY, 1080.0, 10.0, revive=False)
     assert place.lease["until"] == 1080.0
 
@@ -109,7 +89,7 @@ def test_a_lease_is_extended_while_it_holds(place: Place) -> None:
 @pytest.mark.parametrize("revive", [True, False])
 def test_a_lease_that_ran_out_begins_anew_only_where_work_may_overlap(place: Place, revive: bool) -> None:
     place.runs.renew(KEY, 1040.0, 10.0, revive=revive)
-    place.clock.seconds = 1041.0
+    place.clock.seconds = 41.0
     place.runs.renew(KEY, 1080.0, 10.0, revive=revive)
     assert place.lease["until"] == (1080.0 if revive else 1040.0)
     assert place.runs.holds(KEY) is revive

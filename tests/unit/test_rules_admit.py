@@ -22,7 +22,7 @@ from bnet.model.command import (
     SetPriority,
     Submit,
 )
-from bnet.model.hub import Head, Settings
+from bnet.model.hub import Head
 from bnet.model.job import Group, Job, JobResult, JobSpec, Need, RetryRule, Source
 from bnet.model.server import Server
 from bnet.model.state import KeyEntry, KeyFile, State
@@ -55,15 +55,9 @@ def tx_of(*there: Job, next_job: int = 10, keys: Mapping[str, KeyFile] | None = 
     state = State(
         tip="t",
         head=Head(format=1, hub="h", seq=4, next_job=next_job),
-        settings=Settings(),
         servers={"s1": SERVER},
         jobs={job.number: job for job in there},
         keys=dict(keys or {}),
-        inbox=(),
-        rejected={},
-        archive=frozenset(),
-        problems=(),
-        restore={},
     )
     return Transaction(state, View(), NOW)
 

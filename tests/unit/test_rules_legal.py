@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bnet.model.hub import Head, Settings
+from bnet.model.hub import Head
 from bnet.model.job import Attempt, Cancel, Group, Job, JobResult, JobSpec, Need, RetryRule, Wanted
 from bnet.model.server import Server
 from bnet.model.state import KeyEntry, KeyFile, State
@@ -66,15 +66,8 @@ def state(*there: Job, head: Head = HEAD, **more: Any) -> State:
     base: dict[str, Any] = {
         "tip": "t",
         "head": head,
-        "settings": Settings(),
         "servers": {"s1": S1, "s2": S2},
         "jobs": {each.number: each for each in there},
-        "keys": {},
-        "inbox": (),
-        "rejected": {},
-        "archive": frozenset(),
-        "problems": (),
-        "restore": {},
     }
     return State(**(base | more))
 

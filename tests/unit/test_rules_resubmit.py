@@ -12,7 +12,7 @@ from bnet.codec.resubmission import to_file
 from bnet.codec.submission import from_file
 from bnet.codec.view import View
 from bnet.model.command import NeedRef, Retry, Submit
-from bnet.model.hub import Head, Settings
+from bnet.model.hub import Head
 from bnet.model.job import Group, Job, JobResult, JobSpec, Need, RetryRule, Source, Wanted
 from bnet.model.state import State
 from bnet.rules.admit import admit
@@ -117,15 +117,6 @@ def state() -> State:
     return State(
         tip="t",
         head=Head(format=1, hub="h", seq=4, next_job=10),
-        settings=Settings(),
-        servers={},
-        jobs={},
-        keys={},
-        inbox=(),
-        rejected={},
-        archive=frozenset(),
-        problems=(),
-        restore={},
     )
 
 

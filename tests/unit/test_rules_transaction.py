@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from bnet.codec import layout
 from bnet.codec.documents import decode, encode
 from bnet.codec.view import View
-from bnet.model.hub import Head, Settings
+from bnet.model.hub import Head
 from bnet.model.job import Attempt, Job, JobResult, JobSpec
 from bnet.model.server import Server
 from bnet.model.state import KeyEntry, KeyFile, State
@@ -35,15 +35,8 @@ def tx_of(*there: Job, **more: Any) -> Transaction:
     base: dict[str, Any] = {
         "tip": "t",
         "head": HEAD,
-        "settings": Settings(),
         "servers": {"s1": SERVER, "s2": OTHER},
         "jobs": {each.number: each for each in there},
-        "keys": {},
-        "inbox": (),
-        "rejected": {},
-        "archive": frozenset(),
-        "problems": (),
-        "restore": {},
     }
     return Transaction(State(**(base | more)), View(), NOW)
 

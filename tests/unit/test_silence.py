@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from bnet.codec.documents import encode
 from bnet.codec.view import View
 from bnet.errors import HubUnreachable, Taken
 from bnet.host.notes import LocalNotes
-from bnet.memory import MemoryHub, Repository
+from bnet.memory import ManualClock, MemoryHub, Repository
 from bnet.model.hub import FORMAT, Head, Intervals, Settings
 from bnet.model.job import Job, JobResult, JobSpec
 from bnet.model.server import Accept, Heartbeat, Identity, Server
@@ -31,26 +31,16 @@ S2 = Server(name="s2", instance="i2", joined_at=NOW)
 REF = "refs/bnet/servers/s1"
 
 
-class Clock:
-    """A clock that moves when somebody sleeps, and lets things happen in between."""
+class Clock(ManualClock):
+    """A clock on which things happen while somebody sleeps."""
 
     def __init__(self) -> None:
-        self.seconds = 5000.0
+        super().__init__()
         self.pauses: list[float] = []
         self.events: dict[int, Any] = {}
-        self.boot_name = "boot-1"
-
-    def now(self) -> datetime:
-        return NOW + timedelta(seconds=self.seconds)
-
-    def boot(self) -> float:
-        return self.seconds
-
-    def boot_id(self) -> str:
-        return self.boot_name
 
     def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
+        super().sleep(seconds)
         self.pauses.append(seconds)
         self.events.get(len(self.pauses), lambda: None)()
 
@@ -72,12 +62,6 @@ def state_of(*there: Job, **settings: Any) -> State:
         settings=Settings(**settings),
         servers={"s1": S1, "s2": S2},
         jobs={each.number: each for each in there},
-        keys={},
-        inbox=(),
-        rejected={},
-        archive=frozenset(),
-        problems=(),
-        restore={},
     )
 
 
