@@ -47,10 +47,14 @@ class Proxy:
         self._weather: dict[str, Weather] = {}
         self._everywhere = Weather()
         self._loop = asyncio.new_event_loop()
-        for port, service in ports.items():
-            serve = asyncio.start_server(lambda *ends, to=service: self._carry(to, *ends), address, port)
-            self._loop.run_until_complete(serve)
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._listening = [
+            self._loop.run_until_complete(
+                asyncio.start_server(lambda *ends, to=service: self._carry(to, *ends), address, port)
+            )
+            for port, service in ports.items()
+        ]
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
 
     def set(self, weather: Weather, machine: str | None = None) -> None:
         """Change the weather on the way of one machine, by its address, or of all; connections to come meet it."""
@@ -63,6 +67,8 @@ class Proxy:
         """Take no more connections, and drop those that there are."""
 
         async def drop() -> None:
+            for each in self._listening:
+                each.close()
             left = asyncio.all_tasks() - {asyncio.current_task()}
             for each in left:
                 each.cancel()
@@ -70,6 +76,8 @@ class Proxy:
 
         asyncio.run_coroutine_threadsafe(drop(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     async def _carry(
         self, service: int, asking: asyncio.StreamReader, answering: asyncio.StreamWriter

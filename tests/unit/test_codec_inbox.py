@@ -94,7 +94,7 @@ ERRORS: dict[str, tuple[str, int | None, str | None, str]] = {
     ),
     "a span below zero": (submit("expires_after: -5"), 4, "[0].submit.expires_after", "between 0 and"),
     "the third of a list": (submit("locks: [a, b, C]"), 4, "[0].submit.locks[2]", "'C' is no name"),
-    "a field of a need": (submit("needs: [{job: 1, when: always}]"), 4, "[0].submit.needs[0]", ""),
+    "a field of a need": (submit("needs: [{job: 1, when: always}]"), 4, "[0].submit.needs[0]", "it is one of job, on"),
     "no fields": ("- resume:", 1, "[0].resume", "must be a mapping"),
     "two verbs in one": ("- cancel: {job: 1}\n  retry: {job: 1}", 1, "[0]", "one verb with its fields"),
     "the second command": ("- cancel: {job: 1}\n- cancel: {jbo: 1}", 2, "[1].cancel", "job"),
@@ -109,7 +109,7 @@ ERRORS: dict[str, tuple[str, int | None, str | None, str]] = {
     "a loop": ("- &a [*a]", 1, None, "refers to itself"),
     "a deep nest": ("[" * 101 + "]" * 101, 1, None, "deeper than 100"),
     "a tag of Python": ("cancel: {job: !!python/name:os.system }", 1, None, "no valid YAML"),
-    "a merge": ("- &x {job: 1}\n- cancel: {<<: *x}", None, None, ""),
+    "a merge": ("- &x {job: 1}\n- cancel: {<<: *x}", 1, "[0]", "there is no command 'job'"),
     "the same verb twice": ("cancel: {job: 1}\ncancel: {job: 2}", 2, None, "cancel"),
     "the same field twice": ("cancel: {job: 1, job: 2}", 1, None, "job"),
 }
