@@ -419,7 +419,7 @@ def test_a_pack_without_content_is_damage(lab: Lab) -> None:
 def test_a_damaged_mirror_is_kept_while_the_hub_is_away(lab: Lab) -> None:
     lab.join("a")
     mirror = lab.machine("a").home.hub_dir(lab.url) / "mirror.git"
-    (mirror / "objects" / "00").mkdir(parents=True)
+    (mirror / "objects" / "00").mkdir(parents=True, exist_ok=True)
     (mirror / "objects" / "00" / ("0" * 38)).touch()
     lab.bare.rename(lab.top / "away.git")
     [done] = mend_machine(lab.machine("a").patient(lab.url))
@@ -444,7 +444,7 @@ def test_a_damaged_mirror_is_made_anew(lab: Lab) -> None:
 def test_an_empty_object_is_damage(lab: Lab) -> None:
     lab.join("a")
     mirror = lab.machine("a").home.hub_dir(lab.url) / "mirror.git"
-    (mirror / "objects" / "00").mkdir(parents=True)
+    (mirror / "objects" / "00").mkdir(parents=True, exist_ok=True)
     (mirror / "objects" / "00" / ("0" * 38)).touch()
     assert "is empty" in told(lab.examine("a", only="mirror"), "mirror")
     assert "made the mirror of the hub anew" in lab.bnet("a", "doctor", "--repair").err

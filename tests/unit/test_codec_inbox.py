@@ -94,7 +94,12 @@ ERRORS: dict[str, tuple[str, int | None, str | None, str]] = {
     ),
     "a span below zero": (submit("expires_after: -5"), 4, "[0].submit.expires_after", "between 0 and"),
     "the third of a list": (submit("locks: [a, b, C]"), 4, "[0].submit.locks[2]", "'C' is no name"),
-    "a field of a need": (submit("needs: [{job: 1, when: always}]"), 4, "[0].submit.needs[0]", "it is one of job, on"),
+    "a field of a need": (
+        submit("needs: [{job: 1, when: always}]"),
+        4,
+        "[0].submit.needs[0]",
+        "it is one of job, on",
+    ),
     "no fields": ("- resume:", 1, "[0].resume", "must be a mapping"),
     "two verbs in one": ("- cancel: {job: 1}\n  retry: {job: 1}", 1, "[0]", "one verb with its fields"),
     "the second command": ("- cancel: {job: 1}\n- cancel: {jbo: 1}", 2, "[1].cancel", "job"),
