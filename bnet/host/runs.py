@@ -119,7 +119,7 @@ class LocalRuns:
     def _lapsed(self, path: Path) -> bool:
         lease = read_json(path / "lease.json")
         if lease is None:
-            return False
+            return (path / "lease.json").exists()  # torn by a power loss: it says nothing any more
         try:
             return not (lease["boot_id"] == self.clock.boot_id() and self.clock.boot() <= lease["until"])
         except (KeyError, TypeError):

@@ -72,7 +72,10 @@ def test_a_lease_of_another_boot_is_over(place: Place) -> None:
     assert not place.runs.holds(KEY)
 
 
-@pytest.mark.parametrize("text", ["{}", '{"boot_id": "boot-1"}', '{"boot_id": "boot-1", "until": "soon"}'])
+SAYS_TOO_LITTLE = ["", "{", "[]", "{}", '{"boot_id": "boot-1"}', '{"boot_id": "boot-1", "until": "soon"}']
+
+
+@pytest.mark.parametrize("text", SAYS_TOO_LITTLE)
 def test_a_lease_that_says_too_little_is_over(place: Place, text: str) -> None:
     (place.path / "lease.json").write_text(text)
     assert not place.runs.holds(KEY)
