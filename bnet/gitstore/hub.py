@@ -171,7 +171,8 @@ class RemoteHub:
         if not tip or not commit or tip == commit:
             return bool(tip and commit)
         done = self._repo.git("merge-base", "--is-ancestor", commit, tip)
-        if done.code == 1 and done.err:  # Git says no where it could not read what lies between the two
+        if done.code and done.err and self._has(tip) and self._has(commit):
+            # Git says no, or gives up, where it could not read what lies between the two.
             raise Damaged(f"the mirror of the hub is damaged: {done.complaint}", hint=MEND)
         return done.code == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -632,3 +633,27 @@ def test_what_is_written_reads_as_a_sentence(git_world: GitWorld) -> None:
         "build2|build2: claim #1|claim 1 attempt=1 server=s1 run=run-1-s1-1 token=2",
         f"build2|build2: submit #1 (one) #2 (two)|submit 1 by={ALICE} name=one,submit 2 by={ALICE} name=two",
     ]
+
+
+@pytest.mark.parametrize("left", [None, b"", b"garbage"], ids=["gone", "empty", "garbage"])
+def test_a_commit_that_a_power_loss_took_from_between_is_no_other_history(
+    git_world: GitWorld, left: bytes | None
+) -> None:
+    """An older tip is known again, the newest is there, and Git cannot get from the one to the other."""
+    machine = git_world.machine("a")
+    for name in ("one", "two", "three"):
+        machine.ledger.transact(submit(name))
+    mirror = git_world.top / "a" / "mirror.git"
+    for pack in list((mirror / "objects" / "pack").glob("*.pack")):
+        data = pack.read_bytes()
+        pack.unlink()
+        pack.with_suffix(".idx").unlink()
+        subprocess.run(["git", f"--git-dir={mirror}", "unpack-objects", "-q"], input=data, check=True)
+    first, middle = git_world.line()[0], git_world.line()[2]
+    (mirror / "refs" / "bnet" / "known").write_text(first + "\n")
+    lost = mirror / "objects" / middle[:2] / middle[2:]
+    lost.unlink()
+    if left is not None:
+        lost.write_bytes(left)
+    again = git_world.machine("a")
+    assert [job.spec.name for job in again.ledger.state.jobs.values()] == ["one", "two", "three"]
