@@ -188,7 +188,8 @@ class Trial:
         noticed = ""
         try:
             plant(module, code, constants=at_import)
-        except Exception as error:  # such a module cannot be imported, so all tests notice
+        except Exception as error:
+            # A changed module may raise anything while it is imported. That is the answer: no test gets past it.
             noticed, names = f"import: {type(error).__name__}", []
         for name in names:
             signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE + 10 * self._known[name].seconds)
