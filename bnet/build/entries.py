@@ -7,6 +7,7 @@ from blake3 import blake3
 
 from bnet.build.files import EXECUTABLE, FILE, LINK, Content
 from bnet.build.keys import Inputs
+from bnet.codec.documents import BROKEN
 from bnet.model.tree import PACKAGE_PATTERN
 
 MAGIC = b"bnet entry 1\n"
@@ -75,8 +76,7 @@ def decode_entry(data: bytes) -> Entry | None:
         return None
     try:
         entry = msgspec.msgpack.decode(data[START:], type=Entry)
-    # The last two stand for text that is no UTF-8, and for what is nested deep.
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except BROKEN:
         return None
     sound = _NAME.fullmatch(entry.package) and entry.sources.is_sound()
     return entry if sound and len(entry.log) == 32 and all(map(_is_sound, entry.files)) else None

@@ -11,6 +11,7 @@ import msgspec
 from blake3 import blake3
 
 from bnet.build.files import Content
+from bnet.codec.documents import BROKEN
 from bnet.model.tree import Package, Tree
 
 FORMAT = "bnet-build-2"  # another meaning of keys is another format, and no old entry is taken for a new one
@@ -183,7 +184,7 @@ def _fields_of(recipe: str) -> dict[str, object]:
     """Return what a recipe says; nothing, if it is none: an entry of the shared store may say anything."""
     try:
         found = msgspec.json.decode(recipe)
-    except (msgspec.DecodeError, RecursionError):
+    except BROKEN:
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -179,10 +179,8 @@ def _read_ignore(path: str) -> "GitIgnoreSpec | None":
 
     try:
         spec = GitIgnoreSpec.from_lines(lines)
-    except (
-        ValueError,
-        re.error,
-    ):  # of one line, such as `!` alone: for Git that one means nothing, and the rest does
+    except (ValueError, re.error):
+        # Of one line, such as `!` alone: for Git that one means nothing, and the rest does.
         spec = GitIgnoreSpec.from_lines([line for line in lines if _is_pattern(line)])
     return GitIgnoreSpec(map(_bounded, spec.patterns)) if any(line.count("*") > 2 for line in lines) else spec
 

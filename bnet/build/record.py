@@ -8,6 +8,7 @@ import xxhash
 
 from bnet.build.files import Content
 from bnet.build.keys import Inputs
+from bnet.codec.documents import BROKEN
 from bnet.files import read_or_none, write_atomic
 from bnet.model.tree import Tree
 
@@ -106,8 +107,7 @@ def load(path: Path) -> Record:
     """Return what is known; nothing, where the file is missing, torn, altered, or of another version."""
     data = read_or_none(path)
     if data is not None and data.startswith(MAGIC) and data[-8:] == xxhash.xxh3_64_digest(data[:-8]):
-        # The last two stand for text that is no UTF-8, and for what is nested deep.
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        with contextlib.suppress(*BROKEN):
             return msgspec.msgpack.decode(data[len(MAGIC) : -8], type=Record)
     return Record()
 

@@ -10,8 +10,8 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 _decoders: dict[type, msgspec.json.Decoder[object]] = {}
 
-# What msgspec raises for bytes that are no JSON of a type: for text that is no UTF-8, and for what is nested deep,
-# it has no errors of its own.
+# What msgspec raises for bytes that are no document of a type: for text that is no UTF-8, and for what is nested
+# deep, it has no errors of its own.
 BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
