@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import math
 import re
 from collections.abc import Hashable
 from typing import TypeVar
@@ -253,10 +254,15 @@ def _explain(kind: type, data: object, fallback: str) -> tuple[str, Steps]:
     import jsonschema
 
     validator = jsonschema.Draft202012Validator(schema_of(kind))
+    errors = list(validator.iter_errors(data))
+    # A text where a number is wanted was read as one (`Loader`): it is to blame only where nothing else is.
+    errors = [
+        each for each in errors if not _stands_for_a_number(each.instance, each.validator_value)
+    ] or errors
     try:
-        found = jsonschema.exceptions.best_match(validator.iter_errors(data))
+        found = jsonschema.exceptions.best_match(errors)
     except TypeError:  # it orders the places of errors, and a mapping's keys may be of several types
-        found = next(validator.iter_errors(data), None)
+        found = errors[0]
     if found is None:
         return fallback, ()
     steps = tuple(found.absolute_path)
@@ -274,6 +280,19 @@ def _explain(kind: type, data: object, fallback: str) -> tuple[str, Steps]:
     if found.validator == "pattern" and "description" in found.schema:
         return f"must be {found.schema['description']}, not {_short(found.instance)}", steps
     return _worded(found.validator, found.validator_value, found.instance, found.message), steps
+
+
+def _stands_for_a_number(value: object, wanted: object) -> bool:
+    """Say whether a text was taken as a number by its field, whose type in the schema is one or has one in it."""
+    if not isinstance(value, str):
+        return False
+    try:
+        number = msgspec.convert(value, float, strict=False)
+    except msgspec.ValidationError:
+        return False
+    return math.isfinite(number) and (
+        "number" in str(wanted) or ("integer" in str(wanted) and number % 1 == 0)
+    )
 
 
 def _worded(rule: str, value: object, instance: object, message: str) -> str:

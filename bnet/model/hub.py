@@ -19,6 +19,8 @@ RefPrefix = Annotated[
     ),
 ]
 
+Budget = Annotated[float, msgspec.Meta(gt=0, le=1_000_000, description="a number above 0, at most a million")]
+
 
 class Head(Record, frozen=True, kw_only=True):
     """`ledger.json`: which format, which hub, which epoch; `seq` and `next_job` repeat the newest trailers."""
@@ -71,8 +73,8 @@ class Settings(Record, frozen=True, kw_only=True):
     name: str = "bnet"
     telemetry_prefix: RefPrefix = "refs/bnet/servers/"
     ttl: Seconds | None = None
-    push_budget: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    read_budget: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    push_budget: Budget | None = None
+    read_budget: Budget | None = None
     intervals: Intervals = Intervals()
     retention: Retention = Retention()
     queues: dict[Name, Queue] = {}

@@ -61,6 +61,7 @@ FOUND: dict[str, tuple[str, Callable[[], bytes]]] = {
         "people",
         lambda: headed("Settings", b"queues: {1: {limit: 0}, a: {limit: 0}}"),
     ),
+    "a budget without end": ("people", lambda: headed("Settings", b"push_budget: inf\n")),
     "a number that nobody can print": ("tree", lambda: b"packages: !!int 0x" + b"f" * 4000),
     "another one": ("people", lambda: headed("Settings", b"ttl: [!!int 1" + b":59" * 3000 + b"]")),
     "a line end of YAML's own": ("people", lambda: headed("Settings", b'name: "a\\Nb"')),

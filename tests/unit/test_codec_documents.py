@@ -255,11 +255,21 @@ def test_settings_are_read(text: str, settings: Settings) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["ttl: -1", "push_budget: 0", "ttl: 1h", "queues: {A B: {}}", "intervals: 3", "queues: {x: {limit: 0}}"],
+    [
+        "intervals: {agent: -1}",
+        "push_budget: 0",
+        "push_budget: inf",
+        "push_budget: .5",
+        "intervals: {agent: 1h}",
+        "queues: {A B: {}}",
+        "queues: {x: {limit: 0}}",
+        "queues: {x: {limit: 1.5}}",
+        "intervals: 3",
+    ],
 )
 def test_settings_that_are_wrong_are_named_with_their_line(text: str) -> None:
     view = advance(
-        View(), {layout.SETTINGS: File(data=b"name: x\n" + text.encode(), commit="c")}, lambda path: []
+        View(), {layout.SETTINGS: File(data=b"ttl: 60.5\n" + text.encode(), commit="c")}, lambda path: []
     )
     [problem] = view.problems.values()
     assert problem.commit == "c"
