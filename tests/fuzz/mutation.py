@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -269,8 +269,11 @@ class Mutator:
         if self.chance.random() < 0.2:
             return self._bytes(data)
         try:
+            # libyaml composes by recursion in C, and deep nesting ends the process.
+            if _depth(yaml.parse(data, Loader=yaml.CBaseLoader)) > 100:
+                return self._bytes(data)
             value = yaml.load(data, Loader=yaml.CBaseLoader)
-        # A loader that builds texts alone has no end of its own for what is nested deep or refers to itself.
+        # A loader that builds texts alone has no end of its own for what refers to itself.
         except (yaml.YAMLError, ValueError, TypeError, RecursionError):
             return self._bytes(data)
         return self._spelt(self._changed(value), YAML_RAW)
@@ -394,3 +397,12 @@ def _kind_of(path: str) -> str:
         if path.endswith(ending):
             return kind
     return "bytes"
+
+
+def _depth(events: Iterable[yaml.Event]) -> int:
+    """Return how deep a document's mappings and lists lie in one another."""
+    depth = deepest = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        deepest = max(deepest, depth)
+    return deepest
