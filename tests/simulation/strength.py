@@ -103,6 +103,12 @@ MUTANTS = [
         "        if True:\n            return RunFact",
         "what runs is taken for an intent",
     ),
+    Mutant(
+        "rules.pace",
+        "observed.beat_at + beat_gap(",
+        "0.0 * beat_gap(",
+        "pushes whenever there is something to say",
+    ),
     Mutant("rules.settle", "and job.claim.run in lapsed:", "and lapsed:", "all are lost with one"),
     Mutant("rules.transaction", "self.seq = state.head.seq + 1", "self.seq = state.head.seq + 2", "a gap"),
     Mutant("rules.waiting", "running < limit, text", "running <= limit, text", "one more than a group may"),

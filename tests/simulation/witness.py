@@ -17,11 +17,15 @@ from bnet.model.run import Intent
 from bnet.model.state import State
 
 if TYPE_CHECKING:
-    from computer import Supervisor
+    from computer import Computer, Supervisor
     from world import World
 
 SETTLING = 150.0  # seconds after which no consequence of a fault is left
 SLACK = 0.95  # clocks differ by two in a hundred
+LEASE = (
+    45.0 / 3
+)  # seconds: a third of the shortest TTL that anybody sets, whether or not it holds anything then
+UNDERWAY = 1.0  # seconds at most that a push takes to arrive, when all is well
 
 
 class Witness:
@@ -48,6 +52,7 @@ class Witness:
         self._running: dict[int, list[Supervisor]] = defaultdict(list)
         self._numbers: set[int] = set()
         self._beats: dict[str, list[tuple[str, float]]] = {}
+        self._spoke: dict[str, tuple[float, int]] = {}
         self._landed_at: dict[str, float] = {}
         self._expired: set[str] = set()
         self._cancels: dict[int, int] = {}
@@ -103,6 +108,19 @@ class Witness:
         beats = self._beats.setdefault(ref, [])
         if not beats or beats[-1][0] != commit:
             beats.append((commit, self.world.now))
+
+    def spoke(self, computer: Computer) -> None:
+        """A machine's own push landed with its heartbeat: not before its turn in the budget, or a lease's."""
+        settings, servers = self.state.settings, len(self.state.servers)
+        before, fewest = self._spoke.get(computer.host, (-SETTLING, servers))
+        self._spoke[computer.host] = self.world.now, servers
+        if settings.push_budget is None or self.calm_since is None or before < self.calm_since + SETTLING:
+            return
+        self.checks["turns in the budget"] += 1
+        turn = 60.0 * min(fewest, servers) / settings.push_budget
+        least = min(turn, LEASE, settings.intervals.idle_heartbeat) * SLACK - UNDERWAY
+        if self.world.now - before < least:
+            self.blame(f"{computer.host} pushes after {self.world.now - before:.1f} s, not {least:.1f} s")
 
     def _check_shared(self, state: State) -> None:
         """See that what excludes each other does not run at one time, counted by other means than the rules'."""

@@ -74,7 +74,7 @@ class Outcome(NamedTuple):
 class World:
     """One network."""
 
-    def __init__(self, seed: int | str, top: Path, weather: Weather) -> None:
+    def __init__(self, seed: int | str, top: Path, weather: Weather, budget: str = "") -> None:
         self.seed = seed
         self.chance = random.Random(f"world {seed}")
         self.weather = weather
@@ -82,6 +82,7 @@ class World:
         self.repository = Repository()
         self.ledger_ref = MemoryHub(self.repository).ledger_ref
         self.away = False
+        self.budget = budget
         self.pushes = 0
         self.faults: Counter[str] = Counter()
         self._top = top
@@ -113,7 +114,7 @@ class World:
 
     def settings(self, text: str) -> str:
         """Return what `hub.yaml` says, with a line of its own."""
-        return f"{text}intervals: {{idle_heartbeat: 40}}\n"
+        return f"{text}{self.budget}intervals: {{idle_heartbeat: 40}}\n"
 
     def add_server(self, name: str, slots: int) -> Computer:
         """Let a machine join, and its cron begin."""
@@ -495,6 +496,7 @@ def play(seed: int | str, *, without: Collection[int] = (), storm: float = STORM
     with tempfile.TemporaryDirectory(prefix="bnet-sim-", dir=memory) as directory:
         top = Path(directory)
         with simulated(top) as enter:
-            world = World(seed, top / "machines", Weather(seed, without))
+            budget = random.Random(f"budget {seed}").choice(("", "push_budget: 8\n"))
+            world = World(seed, top / "machines", Weather(seed, without), budget)
             enter(world)
             return world.play(storm)
