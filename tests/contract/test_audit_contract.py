@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from worlds import ALICE, NOON, World, claim, finish, register, submit
+from worlds import ALICE, NOON, World, claim, finish, in_memory, register, submit
 
 from bnet.app.audit import Audit, audit
 from bnet.codec import layout
@@ -266,6 +266,7 @@ FORGERIES: dict[str, tuple[list[Step], Decide, str, str]] = {
 }
 
 
+@in_memory
 @pytest.mark.parametrize(("before", "forged", "by", "said"), FORGERIES.values(), ids=FORGERIES)
 def test_a_forgery_is_named(two: World, before: list[Step], forged: Decide, by: str, said: str) -> None:
     for step in before:

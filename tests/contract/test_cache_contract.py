@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from worlds import BOB, Machine, MemoryWorld, World, claim, finish, register, submit
+from worlds import BOB, Machine, MemoryWorld, World, claim, finish, in_memory, register, submit
 
 from bnet.codec import layout
 
@@ -86,35 +86,31 @@ def offsets(data: bytes, count: int) -> list[int]:
     return sorted({0, 1, 2, 5, len(data) - 1, *(random.Random(1).randrange(len(data)) for _ in range(count))})
 
 
-@pytest.fixture
-def in_memory() -> MemoryWorld:
-    world = MemoryWorld()
-    world.begin()
-    return world
-
-
-def test_a_truncated_snapshot_is_a_miss_at_every_length(in_memory: MemoryWorld) -> None:
-    machine = busy(in_memory)
+@in_memory
+def test_a_truncated_snapshot_is_a_miss_at_every_length(world: World) -> None:
+    machine = busy(world)
     data = machine.ledger.snapshot.freeze_dry()
     for length in range(0, len(data), 7):
-        assert thawed(in_memory, data[:length]).ledger.state == machine.ledger.state
+        assert thawed(world, data[:length]).ledger.state == machine.ledger.state
 
 
+@in_memory
 @pytest.mark.parametrize("flip", [0x01, 0x20, 0x80, 0xFF])
-def test_a_snapshot_with_a_wrong_byte_is_a_miss(in_memory: MemoryWorld, flip: int) -> None:
-    machine = busy(in_memory)
+def test_a_snapshot_with_a_wrong_byte_is_a_miss(world: World, flip: int) -> None:
+    machine = busy(world)
     data = machine.ledger.snapshot.freeze_dry()
     for at in offsets(data, 400):
         wrong = data[:at] + bytes([data[at] ^ flip]) + data[at + 1 :]
-        assert thawed(in_memory, wrong).ledger.state == machine.ledger.state, f"believed a wrong byte at {at}"
+        assert thawed(world, wrong).ledger.state == machine.ledger.state, f"believed a wrong byte at {at}"
 
 
+@in_memory
 @pytest.mark.parametrize(
     "data", [b"", b"\0" * 4096, b"i\x01\0\0\0", b"[", b"N", b"not a cache", b"\xff" * 100]
 )
-def test_what_is_no_snapshot_is_a_miss(in_memory: MemoryWorld, data: bytes) -> None:
-    machine = busy(in_memory)
-    assert thawed(in_memory, data).ledger.state == machine.ledger.state
+def test_what_is_no_snapshot_is_a_miss(world: World, data: bytes) -> None:
+    machine = busy(world)
+    assert thawed(world, data).ledger.state == machine.ledger.state
 
 
 def test_several_damages_are_misses_over_git_too(world: World) -> None:

@@ -18,6 +18,7 @@ from worlds import (
     Module,
     World,
     claim,
+    in_memory,
     nothing,
     register,
     submit,
@@ -89,6 +90,7 @@ EDITS: dict[str, tuple[str, bytes | None]] = {
 }
 
 
+@in_memory
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
 def test_a_machines_document_stays_in_force_and_is_restored(
     world: World, edit: tuple[str, bytes | None]
@@ -132,6 +134,7 @@ FUTURE = {
 }
 
 
+@in_memory
 @pytest.mark.parametrize("data", [b"broken by hand", None], ids=["edited", "deleted"])
 @pytest.mark.parametrize("path", FUTURE.values(), ids=FUTURE.keys())
 def test_a_machines_document_of_any_kind_comes_back(world: World, path: str, data: bytes | None) -> None:
@@ -179,6 +182,7 @@ BAD_SETTINGS: dict[str, bytes] = {
 }
 
 
+@in_memory
 @pytest.mark.parametrize("bad", BAD_SETTINGS.values(), ids=BAD_SETTINGS.keys())
 def test_broken_settings_leave_the_last_readable_ones_in_force(world: World, bad: bytes) -> None:
     machine = world.machine("a")
@@ -293,6 +297,7 @@ BAD_COMMANDS: dict[str, bytes] = {
 }
 
 
+@in_memory
 @pytest.mark.parametrize("data", BAD_COMMANDS.values(), ids=BAD_COMMANDS.keys())
 def test_commands_that_cannot_be_done_are_set_aside_with_the_reason(world: World, data: bytes) -> None:
     machine = taken(world, {"x.yaml": data, "y.yaml": SUBMIT})

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from bnet.app.ledger import Ledger
 from bnet.codec import layout
 from bnet.codec.documents import encode
@@ -41,6 +43,9 @@ IMPORT = (
     "--date-format=raw",
 )
 SERVERS = "refs/bnet/servers/"
+
+# What contents alone decide, however they are kept: long tables of them are tried in one world.
+in_memory = pytest.mark.parametrize("empty", ["memory"], indirect=True)
 
 
 @dataclass(frozen=True)
