@@ -17,6 +17,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -65,6 +66,7 @@ EFFECTS = (
 HOWS = ("alone", "tree", "power")
 SYNCS = 60  # so many have to be enough
 PAUSE = 0.15  # seconds between two of them
+PATIENCE = 60.0  # seconds until a command is killed as a whole: an agent goes on, however often its Git dies
 
 
 class Scene(NamedTuple):
@@ -128,7 +130,7 @@ class Stage:
         try:
             if self.how == "power" and self.scene.home == "a":
                 return self._lose_power(strace, n)
-            code = self._command(strace).wait()
+            code = _end_of(self._command(strace))
             return code in (-9, 137), self._end(code)
         except AssertionError as error:
             return True, [str(error)]
@@ -143,7 +145,15 @@ class Stage:
         home = str(self.root / self.scene.home)
         env = self.fleet.env | {"BNET_HOME": home, "BNET_HUB": self.fleet.url, MARK: home}
         argv, nothing = [*strace, *self._words], subprocess.DEVNULL
-        return subprocess.Popen(argv, env=env, cwd=self.root, stdin=nothing, stdout=nothing, stderr=nothing)
+        return subprocess.Popen(
+            argv,
+            env=env,
+            cwd=self.root,
+            stdin=nothing,
+            stdout=nothing,
+            stderr=nothing,
+            start_new_session=True,
+        )
 
     @property
     def _words(self) -> list[str]:
@@ -219,6 +229,14 @@ class Stage:
             if job.result is not None and job.result.result == "success" and job.result.run not in runs:
                 blames.append(f"#{number} succeeded as {job.result.run}, which never ran")
         return blames
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.wait()
 
 
 def _two_wait(stage: Stage) -> None:
