@@ -120,6 +120,33 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
+class Attached:
+    """A program in the foreground: it has our terminal, our input and our output."""
+
+    def __init__(self, argv: Sequence[str], *, env: Mapping[str, str]) -> None:
+        """Start it.
+
+        Args:
+            argv: the program and its arguments.
+            env: its whole environment.
+
+        Raises:
+            OSError: it could not be started.
+        """
+        self._process = subprocess.Popen(argv, env=env)
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait for its end for so many seconds; its exit code (negative: the signal), or None."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def signal(self, number: int) -> None:
+        """Hand a signal on to it."""
+        self._process.send_signal(number)
+
+
 def _standing() -> str | None:
     try:
         os.getcwd()

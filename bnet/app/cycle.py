@@ -180,7 +180,7 @@ class Node:
         """
         state, observed = self.ledger.state, self.notes.observed()
         finished = [job.result.finished_at for job in state.jobs.values() if job.result is not None]
-        busy = state.inbox or state.restore or self._wait_s or self.runs.collect()
+        busy = state.inbox or state.locks or state.restore or self._wait_s or self.runs.collect()
         if busy or len(finished) < len(state.jobs):
             return None
         if observed.beat_at is None or observed.boot_id != self.clock.boot_id():

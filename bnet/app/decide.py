@@ -68,6 +68,7 @@ def decide(tx: Transaction, here: Here) -> None:
     for fact in here.runs.values():
         _report(tx, fact, here)
     settle.expire_claims(tx, set(here.lapsed))
+    settle.expire_stakes(tx, set(here.lapsed))
     if here.trust_clock:
         settle.give_up_unclaimed(tx)
     settle.skip_hopeless(tx)
@@ -198,7 +199,7 @@ def _claim(tx: Transaction, here: Here) -> None:
     candidates = tx.jobs
     if not here.trust_clock:
         candidates = {number: job for number, job in tx.jobs.items() if job.spec.not_before is None}
-    for job in choose(candidates, server, settings, tx.now, room=room):
+    for job in choose(candidates, tx.locks, server, settings, tx.now, room=room):
         run = here.run_of(job.number, len(job.attempts) + 1)
         tx.apply(jobs.claim(job, server, run=run, token=tx.seq, ttl_s=ttl, now=tx.now))
 

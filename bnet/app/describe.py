@@ -24,7 +24,9 @@ def describe_job(job: Job, state: State, now: datetime) -> dict[str, Any]:
     last = job.attempts[-1] if job.attempts else None
     waits = None
     if job.state == "pending":
-        waits = waiting_for(job, state.jobs, state.servers, usage(state.jobs.values()), state.settings, now)
+        waits = waiting_for(
+            job, state.jobs, state.servers, usage(state.jobs.values(), state.locks), state.settings, now
+        )
     return {
         "number": job.number,
         "name": spec.name,
@@ -125,7 +127,7 @@ def conditions(
     job: Job, state: State, now: datetime
 ) -> tuple[list[Condition], Mapping[str, list[Condition]]]:
     """Return why a pending job does not run: the conditions everywhere, and those of each server."""
-    taken = usage(state.jobs.values())
+    taken = usage(state.jobs.values(), state.locks)
     shared = shared_conditions(job, state.jobs, taken, state.settings, now)
     return shared, {each.name: server_conditions(job, each, taken) for each in by_name(state.servers)}
 

@@ -15,6 +15,7 @@ from bnet.errors import BnetError, HubUnreachable
 from bnet.model.server import Identity
 from bnet.model.state import State
 from bnet.ports import Clock, Look, Notes
+from bnet.rules.locks import leases_of
 
 Standing = Literal["current", "rewound", "diverged", "too new", "absent", "unknown"]
 
@@ -245,7 +246,8 @@ class Visit:
         ledger, look, state = self.patient.ledger, self.look, self.state
         if ledger is None or look is None or state is None or self.standing[0] != "current":
             return {}
-        left = {name: tip for name, tip in look.telemetry.items() if name not in state.servers}
+        there = {*state.servers, *(lease.server for lease in leases_of(state.locks))}
+        left = {name: tip for name, tip in look.telemetry.items() if name not in there}
         if not left or not self.trials:
             return {}
         again = ledger.hub.look().telemetry

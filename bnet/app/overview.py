@@ -108,7 +108,7 @@ def wrong(told: Mapping[str, Any], state: State) -> list[str]:
 
 def nobody_can(state: State) -> list[int]:
     """Return the pending jobs that none of the servers will ever run as they are."""
-    taken = usage(())
+    taken = usage((), {})
     return [
         job.number
         for job in state.jobs.values()

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from bnet.app.ledger import Ledger
 from bnet.model.run import RunFact
 from bnet.ports import Clock, Look
+from bnet.rules import locks
 from bnet.rules.clocks import Skew, zero
 from bnet.rules.leases import Lease, Observed, leases_of, observe
 
@@ -43,4 +44,5 @@ def watch(
 
 def watched(ledger: Ledger, facts: Mapping[str, RunFact]) -> list[Lease]:
     """Return the leases to watch: all but those of runs that are known here."""
-    return [lease for lease in leases_of(ledger.state.jobs.values()) if lease.run not in facts]
+    claims = [lease for lease in leases_of(ledger.state.jobs.values()) if lease.run not in facts]
+    return claims + locks.leases_of(ledger.state.locks)

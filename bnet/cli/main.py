@@ -29,6 +29,7 @@ VERBS = {
     "cache": "bnet.cli.cache:cache",
     "graph": "bnet.cli.graph:graph",
     "server": "bnet.cli.server:server",
+    "lock": "bnet.cli.lock:lock",
     "hub": "bnet.cli.hub:hub",
     "audit": "bnet.cli.audit:audit",
 }

@@ -13,9 +13,10 @@ REJECTED = ROOT + "rejected/"
 SERVERS = ROOT + "servers/"
 JOBS = ROOT + "jobs/"
 KEYS = ROOT + "keys/"
+LOCKS = ROOT + "locks/"
 ARCHIVE = ROOT + "archive/"
 
-DIRECTORIES = (INBOX, REJECTED, SERVERS, JOBS, KEYS, ARCHIVE)
+DIRECTORIES = (INBOX, REJECTED, SERVERS, JOBS, KEYS, LOCKS, ARCHIVE)
 
 DOCUMENT_LIMIT = 1_000_000  # bytes; a larger file is set aside unread
 
@@ -56,6 +57,17 @@ def server_name(path: str) -> str | None:
 def key_path(digest: str) -> str:
     """Return the path of the file that holds a key, from the key's digest in hex."""
     return f"{KEYS}{digest[:2]}.json"
+
+
+def lock_path(name: str) -> str:
+    """Return the path of a named lock."""
+    return f"{LOCKS}{checked(name)}.json"
+
+
+def lock_name(path: str) -> str | None:
+    """Return the name of the lock whose document a path is, if it is one."""
+    name = path.removeprefix(LOCKS).removesuffix(".json")
+    return name if path.startswith(LOCKS) and path.endswith(".json") and is_name(name) else None
 
 
 def archive_path(day: datetime, number: int) -> str:

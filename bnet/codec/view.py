@@ -11,6 +11,7 @@ from bnet.errors import Invalid
 from bnet.model.base import Record
 from bnet.model.hub import Head, Settings
 from bnet.model.job import Attempt, Claim, Job, JobResult, JobSpec, Wanted
+from bnet.model.lock import Lock
 from bnet.model.server import Server
 from bnet.model.state import InboxFile, KeyFile, Problem, Rejection, State
 
@@ -114,6 +115,7 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
         servers={record.name: record for record in view.records.values() if isinstance(record, Server)},
         jobs=view.jobs,
         keys={path: record for path, record in view.records.items() if isinstance(record, KeyFile)},
+        locks={record.name: record for record in view.records.values() if isinstance(record, Lock)},
         inbox=tuple(view.inbox[path] for path in sorted(view.inbox)),
         rejected={path: record for path, record in view.records.items() if isinstance(record, Rejection)},
         archive=view.archive,
@@ -236,6 +238,8 @@ def _kind(path: str, part: tuple[int, str] | None) -> type[Record] | None:
         return Server
     if path.startswith(layout.KEYS):
         return KeyFile
+    if layout.lock_name(path) is not None:
+        return Lock
     return Rejection if path.startswith(layout.REJECTED) and path.endswith(".yaml") else None
 
 
@@ -265,6 +269,8 @@ def _agree(path: str, record: Record) -> None:
         says, means = f"attempts/{record.attempt}", part[1]
     elif isinstance(record, Server):
         says, means = record.name, layout.server_name(path)
+    elif isinstance(record, Lock):
+        says, means = record.name, layout.lock_name(path)
     else:
         return
     if says != means:

@@ -69,16 +69,17 @@ def is_noted_alive(note: Mapping[str, object]) -> bool | None:
     return is_alive(pid, start, boot_id)
 
 
-def find_run(run: str) -> list[int]:
+def find_run(run: str, mark: str = "BNET_RUN") -> list[int]:
     """Find the processes of a run by what they all inherit, whichever sessions they made.
 
     Args:
         run: the run's UUID.
+        mark: the variable that holds it.
 
     Returns:
-        Pids, in order, of those that have `BNET_RUN=<run>` in their environment; never this process.
+        Pids, in order, of those that have `<mark>=<run>` in their environment; never this process.
     """
-    found = _pids_by_proc(run) if _HAS_PROC else _pids_by_psutil(run)
+    found = _pids_by_proc(mark, run) if _HAS_PROC else _pids_by_psutil(mark, run)
     return sorted(pid for pid in found if pid != os.getpid())
 
 
@@ -237,8 +238,8 @@ def _wait(starts: Mapping[int, int], seconds: float) -> list[int]:
         time.sleep(_POLL_S)
 
 
-def _pids_by_proc(run: str) -> Iterator[int]:
-    wanted = b"BNET_RUN=" + os.fsencode(run)
+def _pids_by_proc(mark: str, run: str) -> Iterator[int]:
+    wanted = os.fsencode(f"{mark}={run}")
     for entry in os.listdir(_PROC):
         if entry.isdigit():
             try:
@@ -250,11 +251,11 @@ def _pids_by_proc(run: str) -> Iterator[int]:
                 yield int(entry)
 
 
-def _pids_by_psutil(run: str) -> Iterator[int]:
+def _pids_by_psutil(mark: str, run: str) -> Iterator[int]:
     import psutil
 
     for process in psutil.process_iter(["environ"]):
-        if (process.info["environ"] or {}).get("BNET_RUN") == run:
+        if (process.info["environ"] or {}).get(mark) == run:
             yield process.pid
 
 

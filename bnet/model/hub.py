@@ -58,6 +58,12 @@ class Queue(Record, frozen=True, kw_only=True):
     paused: str | None = None
 
 
+class LockRule(Record, frozen=True, kw_only=True):
+    """A named lock's own rules; a lock that is not listed has one holder at a time."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
 class Settings(Record, frozen=True, kw_only=True):
     """`hub.yaml`: everything has a default, so an empty file is a valid one.
 
@@ -67,7 +73,7 @@ class Settings(Record, frozen=True, kw_only=True):
         ttl: seconds for which a claim is honoured unseen; without it, five minutes or what the budget asks.
         push_budget: pushes a minute that the hub takes from all servers together.
         read_budget: reads a second likewise; agents stretch their interval.
-        intervals, retention, queues: see there.
+        intervals, retention, queues, locks: see there.
     """
 
     name: str = "bnet"
@@ -78,3 +84,4 @@ class Settings(Record, frozen=True, kw_only=True):
     intervals: Intervals = Intervals()
     retention: Retention = Retention()
     queues: dict[Name, Queue] = {}
+    locks: dict[Name, LockRule] = {}

@@ -7,6 +7,7 @@ import msgspec
 from bnet.model.base import Moment, Record
 from bnet.model.hub import Head, Settings
 from bnet.model.job import Job
+from bnet.model.lock import Lock
 from bnet.model.server import Server
 
 
@@ -70,6 +71,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     servers: Mapping[str, Server] = {}
     jobs: Mapping[int, Job] = {}
     keys: Mapping[str, KeyFile] = {}
+    locks: Mapping[str, Lock] = {}
     inbox: tuple[InboxFile, ...] = ()
     rejected: Mapping[str, Rejection] = {}
     archive: frozenset[str] = frozenset()

@@ -4,6 +4,7 @@ import msgspec
 
 from bnet.model.base import Record
 from bnet.model.job import Job
+from bnet.model.lock import Lock
 from bnet.model.server import Server
 
 
@@ -19,6 +20,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         fields: what a program wants to know.
         jobs: the jobs as they are afterwards.
         servers: the registrations as they are afterwards.
+        locks: the locks as they are afterwards; one that nobody holds or waits for is no more.
         gone: the jobs that left for the archive.
         documents: other documents as they are afterwards, None where one is removed, by path.
         files: other files, likewise.
@@ -30,6 +32,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, str | int] = {}
     jobs: tuple[Job, ...] = ()
     servers: tuple[Server, ...] = ()
+    locks: tuple[Lock, ...] = ()
     dismissed: tuple[str, ...] = ()
     gone: tuple[int, ...] = ()
     documents: dict[str, Record] = {}

@@ -6,9 +6,10 @@ import msgspec
 from msgspec.structs import replace
 
 from bnet.model.job import Attempt, Job, JobResult
+from bnet.model.lock import Lock, Stake
 from bnet.model.server import Server
 from bnet.model.state import State
-from bnet.rules import jobs
+from bnet.rules import jobs, locks
 from bnet.rules.jobs import Illegal
 from bnet.rules.waiting import expires_at, need_state, server_conditions, shared_conditions, usage
 
@@ -55,6 +56,9 @@ def faults(before: State, after: State, made: Made, archived: Mapping[int, Job])
         if text:
             yield Fault(f"#{number}", text)
     yield from _claims(before, after, made)
+    for name in sorted(before.locks.keys() | after.locks.keys()):
+        was, now = before.locks.get(name, Lock(name=name)), after.locks.get(name, Lock(name=name))
+        yield from (Fault(f"lock {name}", text) for text in _lock_faults(was, now, after, made))
     for path, file in before.keys.items():
         kept = after.keys[path].keys if path in after.keys else {}
         if any(kept[key] != entry for key, entry in file.keys.items() if key in kept):
@@ -172,7 +176,7 @@ def _claims(before: State, after: State, made: Made) -> Iterator[Fault]:
     new = [job for job in after.jobs.values() if _is_new_claim(before.jobs.get(job.number), job)]
     order = {number: at for at, number in enumerate(made.claimed)}
     new.sort(key=lambda job: order.get(job.number, len(order)))
-    taken = usage(_without(after.jobs.values(), {job.number for job in new}))
+    taken = usage(_without(after.jobs.values(), {job.number for job in new}), after.locks)
     for job in new:
         claim = job.claim
         assert claim is not None
@@ -193,6 +197,30 @@ def _claims(before: State, after: State, made: Made) -> Iterator[Fault]:
 
 def _is_new_claim(old: Job | None, new: Job) -> bool:
     return new.claim is not None and new.result is None and (old is None or old.claim != new.claim)
+
+
+def _lock_faults(old: Lock, new: Lock, after: State, made: Made) -> Iterator[str]:
+    """Yield what is wrong with what became of a lock: holders come from the head of the row, and keep their token."""
+    before = {each.id: each for each in (*old.holders, *old.waiters)}
+    granted = [each for each in new.holders if each.id not in {held.id for held in old.holders}]
+    for each in new.holders:
+        held = before.get(each.id)
+        if each in granted and each.token != made.seq:
+            yield f"was given to {each.by} with the token {each.token}, not this transaction's {made.seq}"
+        elif each not in granted and held is not None and held.token != each.token:
+            yield f"the token of {each.by} has changed from {held.token} to {each.token}"
+    running = len(locks.jobs_with(new.name, after.jobs.values()))
+    if granted and len(new.holders) + running > locks.limit_of(new.name, after.settings):
+        yield f"was given to {granted[-1].by} although it had no room"
+    row = [each.id for each in old.waiters if each in new.waiters]
+    if granted and any(each.id in row for each in old.waiters[: _place(old, granted[-1])]):
+        yield f"was given to {granted[-1].by} before others who had asked earlier"
+    if [each.id for each in new.waiters][: len(row)] != row:
+        yield "the order of those who wait has changed"
+
+
+def _place(lock: Lock, stake: Stake) -> int:
+    return next((at for at, each in enumerate(lock.waiters) if each.id == stake.id), len(lock.waiters))
 
 
 def _without(listed: Iterable[Job], numbers: set[int]) -> list[Job]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from bnet.codec import layout
 from bnet.model.job import Job
 from bnet.model.state import KeyFile
-from bnet.rules import jobs
+from bnet.rules import jobs, locks
 from bnet.rules.change import Change
 from bnet.rules.transaction import Transaction, archive_line
 from bnet.rules.waiting import expires_at, need_state, server_conditions, usage
@@ -25,9 +25,18 @@ def expire_claims(tx: Transaction, lapsed: set[str]) -> None:
             tx.apply(jobs.lost(job, now=tx.now, why=why))
 
 
+def expire_stakes(tx: Transaction, lapsed: set[str]) -> None:
+    """End the parts in locks of those who gave no sign of life for their time."""
+    for name, lock in list(tx.locks.items()):
+        for stake in (*lock.holders, *lock.waiters):
+            if locks.lease_of(stake) in lapsed:
+                why = f"{stake.by} gave no sign of life for {stake.ttl_s:.0f} s"
+                tx.apply(locks.leave(tx.locks[name], stake, "expire", why))
+
+
 def skip_hopeless(tx: Transaction) -> None:
     """End pending jobs that can never start: a dependency ended otherwise, every fitting server refused."""
-    taken = usage(())
+    taken = usage((), {})
     waiting = [job for job in tx.jobs.values() if job.result is None and job.claim is None]
     moved = True
     while moved:
@@ -57,7 +66,7 @@ def _hopeless(tx: Transaction, job: Job, taken: object) -> Change | None:
 
 def _unfit(job: Job, name: str, tx: Transaction) -> bool:
     lasting = ("labels", "accept", "refused")
-    found = server_conditions(job, tx.servers[name], usage(()))
+    found = server_conditions(job, tx.servers[name], usage((), {}))
     return any(not each.holds for each in found if each.kind in lasting)
 
 

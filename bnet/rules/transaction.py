@@ -1,5 +1,6 @@
 """A transaction: changes applied one after the other to a snapshot, each seeing those before it."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -9,6 +10,7 @@ from bnet.codec.documents import BROKEN, encode, rewrite
 from bnet.codec.view import View
 from bnet.model.base import Record
 from bnet.model.job import Job
+from bnet.model.lock import Lock
 from bnet.model.server import Server
 from bnet.model.state import State
 from bnet.rules.change import Change
@@ -24,7 +26,7 @@ class Transaction:
         now: the time by the clock of whoever decides.
         seq: the number that this transaction gets, and so the token of every claim in it.
         next_job, epoch, format: of the head document afterwards.
-        jobs, servers: as they are after the changes so far.
+        jobs, servers, locks: as they are after the changes so far.
     """
 
     def __init__(self, state: State, view: View, now: datetime) -> None:
@@ -36,6 +38,7 @@ class Transaction:
         self.format = state.head.format
         self.jobs: dict[int, Job] = dict(state.jobs)
         self.servers: dict[str, Server] = dict(state.servers)
+        self.locks: dict[str, Lock] = dict(state.locks)
         self.documents: dict[str, Record] = {}
         self.files: dict[str, bytes | None] = {}
         self.changes: list[Change] = []
@@ -46,6 +49,10 @@ class Transaction:
         for change in changes:
             self.jobs.update((job.number, job) for job in change.jobs)
             self.servers.update((server.name, server) for server in change.servers)
+            for lock in change.locks:
+                self.locks[lock.name] = lock
+                if not lock.holders and not lock.waiters:
+                    del self.locks[lock.name]
             for name in change.dismissed:
                 del self.servers[name]
             for number in change.gone:
@@ -59,6 +66,7 @@ class Transaction:
         """Return a copy to try something on; `join` takes it over."""
         other = Transaction(self.state, self._view, self.now)
         other.jobs, other.servers = dict(self.jobs), dict(self.servers)
+        other.locks = dict(self.locks)
         other.documents, other.files = dict(self.documents), dict(self.files)
         other.next_job, other.epoch, other.seq = self.next_job, self.epoch, self.seq
         other.format = self.format
@@ -67,7 +75,7 @@ class Transaction:
 
     def join(self, other: "Transaction") -> None:
         """Take over what was tried on a fork."""
-        self.jobs, self.servers = other.jobs, other.servers
+        self.jobs, self.servers, self.locks = other.jobs, other.servers, other.locks
         self.documents, self.files = other.documents, other.files
         self.next_job, self.changes = other.next_job, other.changes
 
@@ -83,11 +91,12 @@ class Transaction:
             old, new = self.state.jobs.get(number), self.jobs.get(number)
             if old is not new:
                 self._differ(files, job_documents(old), job_documents(new))
-        for name in self.servers.keys() | self.state.servers.keys():
-            old_server, new_server = self.state.servers.get(name), self.servers.get(name)
-            if old_server is not new_server:
-                path = layout.server_path(name)
-                files[path] = None if new_server is None else rewrite(before.get(path), new_server)
+        named = (
+            (self.state.servers, self.servers, layout.server_path),
+            (self.state.locks, self.locks, layout.lock_path),
+        )
+        for olds, news, path_of in named:
+            self._replace(files, olds, news, path_of)
         files.update((path, rewrite(before.get(path), record)) for path, record in self.documents.items())
         files.update(self.files)
         head = msgspec.structs.replace(
@@ -95,6 +104,20 @@ class Transaction:
         )
         files[layout.HEAD] = rewrite(before.get(layout.HEAD), head)
         return files
+
+    def _replace(
+        self,
+        files: dict[str, bytes | None],
+        olds: Mapping[str, Record],
+        news: Mapping[str, Record],
+        path_of: Callable[[str], str],
+    ) -> None:
+        """Write those documents of one kind that are not what was read, by their names."""
+        for name in olds.keys() | news.keys():
+            old, new = olds.get(name), news.get(name)
+            if old is not new:
+                path = path_of(name)
+                files[path] = None if new is None else rewrite(self._view.files.get(path), new)
 
     def _differ(self, files: dict[str, bytes | None], old: dict[str, Record], new: dict[str, Record]) -> None:
         before = self._view.files

@@ -1,24 +1,33 @@
 """Why a pending job does not run: each condition with its present answer."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from bnet.model.hub import Settings
 from bnet.model.job import Job, Need
+from bnet.model.lock import Lock
 from bnet.model.server import Server
 from bnet.rules.jobs import refusers
+from bnet.rules.locks import limit_of
 
 FAILED = ("failure", "error", "timeout")
 
 
 class Usage(msgspec.Struct):
-    """What running jobs take of what is shared; `take` counts one more."""
+    """What is taken of what is shared; `take` counts one more running job.
+
+    Attributes:
+        groups, queues, servers, submitters: how many running jobs each has.
+        holders: the holders of each lock, as people know them.
+        rows: who waits for each lock, besides jobs.
+    """
 
     groups: Counter[str]
-    locks: dict[str, int]
+    holders: defaultdict[str, list[str]]
+    rows: Mapping[str, Sequence[str]]
     queues: Counter[str]
     servers: Counter[str]
     submitters: Counter[str]
@@ -27,7 +36,8 @@ class Usage(msgspec.Struct):
         """Count a job that runs on a server from now on."""
         if job.spec.group is not None:
             self.groups[job.spec.group.name] += 1
-        self.locks.update((name, job.number) for name in job.spec.locks)
+        for name in job.spec.locks:
+            self.holders[name].append(f"#{job.number}")
         self.queues[job.spec.queue] += 1
         self.servers[server] += 1
         self.submitters[job.spec.submitted_by] += 1
@@ -41,9 +51,11 @@ class Condition(msgspec.Struct, frozen=True):
     text: str
 
 
-def usage(jobs: Iterable[Job]) -> Usage:
-    """Return what the running ones among some jobs take."""
-    taken = Usage(Counter(), {}, Counter(), Counter(), Counter())
+def usage(jobs: Iterable[Job], locks: Mapping[str, Lock]) -> Usage:
+    """Return what is taken by the running ones among some jobs, and by those who hold locks besides."""
+    holders = defaultdict(list, {name: [each.by for each in lock.holders] for name, lock in locks.items()})
+    rows = {name: [each.by for each in lock.waiters] for name, lock in locks.items() if lock.waiters}
+    taken = Usage(Counter(), holders, rows, Counter(), Counter(), Counter())
     for job in jobs:
         if job.claim is not None and job.result is None:
             taken.take(job, job.claim.server)
@@ -82,9 +94,7 @@ def shared_conditions(
         text = f"group {spec.group.name}: {running} running, at most {limit} may"
         found.append(Condition("group", running < limit, text))
     for name in spec.locks:
-        holder = taken.locks.get(name)
-        text = f"lock {name} is " + ("free" if holder is None else f"held by #{holder}")
-        found.append(Condition("lock", holder is None, text))
+        found.append(_lock_condition(name, taken, settings))
     queue = settings.queues.get(spec.queue)
     if queue is not None and queue.paused is not None:
         found.append(Condition("queue", False, f"queue {spec.queue} is paused: {queue.paused}"))
@@ -154,6 +164,17 @@ def expires_at(job: Job) -> datetime:
         return since + timedelta(seconds=job.spec.expires_after)
     except OverflowError:
         return datetime.max.replace(tzinfo=UTC)
+
+
+def _lock_condition(name: str, taken: Usage, settings: Settings) -> Condition:
+    """Tell whether a lock has room for a job; who asked for it by name goes before all jobs."""
+    holders, row, limit = taken.holders.get(name, ()), taken.rows.get(name, ()), limit_of(name, settings)
+    if len(holders) >= limit:
+        return Condition("lock", False, f"lock {name} is held by {', '.join(holders)}")
+    if row:
+        return Condition("lock", False, f"lock {name}: {row[0]} waits for it")
+    of = f": {limit - len(holders)} of {limit}" if limit > 1 else ""
+    return Condition("lock", True, f"lock {name} is free{of}")
 
 
 def _need_condition(need: Need, jobs: Mapping[int, Job]) -> Condition:

@@ -5,17 +5,25 @@ from datetime import datetime
 
 from bnet.model.hub import Settings
 from bnet.model.job import Job
+from bnet.model.lock import Lock
 from bnet.model.server import Server
 from bnet.rules.waiting import Usage, server_conditions, shared_conditions, usage
 
 
 def choose(
-    jobs: Mapping[int, Job], server: Server, settings: Settings, now: datetime, *, room: int
+    jobs: Mapping[int, Job],
+    locks: Mapping[str, Lock],
+    server: Server,
+    settings: Settings,
+    now: datetime,
+    *,
+    room: int,
 ) -> Iterator[Job]:
     """Yield the jobs that a server should claim now, best first.
 
     Args:
         jobs: all of them.
+        locks: held or asked for by others than jobs.
         server: who would run them.
         settings: for the rules of queues.
         now: for `not_before`.
@@ -26,7 +34,7 @@ def choose(
     """
     if server.wanted != "active" or room <= 0:
         return
-    taken = usage(jobs.values())
+    taken = usage(jobs.values(), locks)
     for job in _in_order(jobs, taken):
         if room <= 0:
             return

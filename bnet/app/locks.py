@@ -1,0 +1,114 @@
+"""What is done to locks from outside the process that holds them."""
+
+from typing import Any
+
+from bnet.app.ledger import Ledger
+from bnet.errors import BnetError, Taken
+from bnet.model.lock import Lock, Stake
+from bnet.model.state import State
+from bnet.rules import locks
+from bnet.rules.transaction import Transaction
+
+
+def describe_locks(state: State) -> list[dict[str, Any]]:
+    """Return the locks that somebody holds or waits for: `name, limit, holders[], waiters[]`."""
+    of_jobs = {name for job in state.jobs.values() if job.claim and not job.result for name in job.spec.locks}
+    return [
+        {
+            "name": name,
+            "limit": locks.limit_of(name, state.settings),
+            "holders": holders(state, name),
+            "waiters": [_told(each) for each in state.locks.get(name, Lock(name=name)).waiters],
+        }
+        for name in sorted({*state.locks, *of_jobs})
+    ]
+
+
+def holders(state: State, name: str) -> list[dict[str, Any]]:
+    """Return who holds a lock: those who asked for it by name, and running jobs."""
+    found = [_told(each) for each in state.locks.get(name, Lock(name=name)).holders]
+    for job in locks.jobs_with(name, state.jobs.values()):
+        assert job.claim is not None
+        at = f"{job.claim.claimed_at:%Y-%m-%dT%H:%M:%SZ}"
+        by = f"#{job.number} on {job.claim.server}"
+        found.append({"by": by, "token": job.claim.token, "at": at, "note": job.spec.name})
+    return found
+
+
+def _told(stake: Stake) -> dict[str, Any]:
+    return {"by": stake.by, "token": stake.token, "at": f"{stake.at:%Y-%m-%dT%H:%M:%SZ}", "note": stake.note}
+
+
+def release(ledger: Ledger, name: str, token: int | None, who: str) -> None:
+    """Give a lock back.
+
+    Raises:
+        Taken: it is not held under this token, or without one not once by this person.
+    """
+
+    def decide(tx: Transaction) -> None:
+        lock, stake = _mine(tx, name, token, who)
+        tx.apply(locks.leave(lock, stake))
+
+    ledger.refresh()
+    ledger.transact(decide)
+
+
+def extend(ledger: Ledger, name: str, token: int | None, who: str, seconds: float) -> None:
+    """Begin a holding's time anew.
+
+    Raises:
+        Taken: as `release`.
+    """
+
+    def decide(tx: Transaction) -> None:
+        lock, stake = _mine(tx, name, token, who)
+        tx.apply(locks.renew(lock, stake, ttl_s=seconds, token=tx.seq))
+
+    ledger.refresh()
+    ledger.transact(decide)
+
+
+def _mine(tx: Transaction, name: str, token: int | None, who: str) -> tuple[Lock, Stake]:
+    lock = tx.locks.get(name) or Lock(name=name)
+    if token is not None:
+        mine = [each for each in lock.holders if each.token == token]
+    else:
+        mine = [each for each in lock.holders if each.by == who and not each.beats]
+    if len(mine) == 1:
+        return lock, mine[0]
+    held = ", ".join(f"{each.by} (token {each.token})" for each in lock.holders) or "nobody"
+    whose = f"token {token}" if token is not None else who
+    raise Taken(
+        f"lock {name} is not held by {whose}; it is held by {held}",
+        hint="" if token is not None else "name the --token that `bnet lock acquire` printed",
+    )
+
+
+def take_away(ledger: Ledger, name: str, token: int | None, who: str, reason: str) -> str:
+    """Take a lock away from whoever holds it; return from whom.
+
+    Raises:
+        BnetError: nobody holds it so, or several do and no token says which; a job's is ended with the job.
+    """
+    taken = ""
+
+    def decide(tx: Transaction) -> None:
+        nonlocal taken
+        lock = tx.locks.get(name) or Lock(name=name)
+        found = [each for each in lock.holders if token in (None, each.token)]
+        if not found:
+            running = [f"#{job.number}" for job in locks.jobs_with(name, tx.jobs.values())]
+            hint = f"job {running[0]} has it: `bnet cancel {running[0][1:]}` ends that" if running else ""
+            raise BnetError(
+                f"nobody holds lock {name}" + (f" under token {token}" if token else ""), hint=hint
+            )
+        if len(found) > 1:
+            listed = ", ".join(f"{each.by} (--token {each.token})" for each in found)
+            raise BnetError(f"lock {name} has several holders: {listed}", hint="say which")
+        taken = found[0].by
+        tx.apply(locks.leave(lock, found[0], "break", reason, who))
+
+    ledger.refresh()
+    ledger.transact(decide)
+    return taken
