@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 from bnet.model.job import Job
+from bnet.model.lock import Lock, Stake
 from bnet.model.server import Server
 from bnet.model.state import State
+from bnet.rules.locks import jobs_with, limit_of
 from bnet.rules.waiting import (
     Condition,
     server_conditions,
@@ -99,28 +101,45 @@ def describe_network(state: State, hub: str) -> dict[str, Any]:
         "seq": state.head.seq,
         "servers": [describe_server(each, state) for each in by_name(state.servers)],
         "jobs": counts,
-        "locks": locks(state),
+        "locks": describe_locks(state),
         "problems": [msgspec.to_builtins(each) for each in state.problems],
     }
 
 
-def locks(state: State) -> list[dict[str, Any]]:
-    """Return the named locks that running jobs hold, each with who waits for it."""
-    held: dict[str, dict[str, Any]] = {}
-    for job in state.jobs.values():
-        if job.claim is not None and job.result is None:
-            for name in job.spec.locks:
-                held[name] = {
-                    "name": name,
-                    "job": job.number,
-                    "server": job.claim.server,
-                    "token": job.claim.token,
-                }
-    for name, lock in held.items():
-        lock["waiters"] = [
+def describe_locks(state: State) -> list[dict[str, Any]]:
+    """Return the named locks that somebody holds or waits for, with the jobs that do."""
+    names = {
+        *state.locks,
+        *(name for job in state.jobs.values() if job.result is None for name in job.spec.locks),
+    }
+    told = [describe_lock(name, state) for name in sorted(names)]
+    return [each for each in told if each["holders"] or each["waiters"]]
+
+
+def describe_lock(name: str, state: State) -> dict[str, Any]:
+    """Return a lock: `name, limit, holders[], waiters[], jobs[]`, the last being the numbers of pending jobs."""
+    lock = state.locks.get(name, Lock(name=name))
+    holders = [_stake(each) for each in lock.holders]
+    for job in jobs_with(name, state.jobs.values()):
+        assert job.claim is not None
+        by = f"#{job.number} on {job.claim.server}"
+        at = _time(job.claim.claimed_at)
+        holders.append(
+            {"by": by, "token": job.claim.token, "at": at, "note": job.spec.name, "job": job.number}
+        )
+    return {
+        "name": name,
+        "limit": limit_of(name, state.settings),
+        "holders": holders,
+        "waiters": [_stake(each) for each in lock.waiters],
+        "jobs": [
             job.number for job in state.jobs.values() if job.state == "pending" and name in job.spec.locks
-        ]
-    return [held[name] for name in sorted(held)]
+        ],
+    }
+
+
+def _stake(stake: Stake) -> dict[str, Any]:
+    return {"by": stake.by, "token": stake.token, "at": _time(stake.at), "note": stake.note, "job": None}
 
 
 def conditions(

@@ -15,6 +15,7 @@ from bnet.rules import locks, settle
 from bnet.rules.leases import BEAT_SHARE, GRACE_SHARE, HOLDER_SHARE, Observed, lapsed, observe
 from bnet.rules.transaction import Transaction
 
+HOLDS = "_hold-"  # begins the names of telemetry refs that are no server's: no name of one begins with "_"
 LOOK_S = 0.5  # seconds between two looks of one who waits
 ROW_S = 5.0  # likewise while others are before it in the row
 LOOK_HELD_S = 10.0  # likewise of one who holds
@@ -60,7 +61,7 @@ class Hold:
         self._ttl_s = ttl_s
         self._note = note
         self._id = uuid.UUID(int=ledger.chance.getrandbits(128), version=4).hex
-        self._beats = f"@{self._id[:16]}"
+        self._beats = f"{HOLDS}{self._id[:16]}"
         self._beat_tip = ""
         self._beat_at = clock.boot()
         self._observed = Observed()
@@ -82,7 +83,7 @@ class Hold:
         said = ""
         try:
             while True:
-                if self._step(waits=deadline is None or self._clock.boot() < deadline):
+                if self.step(waits=deadline is None or self._clock.boot() < deadline):
                     return self.token
                 why = self._obstacle()
                 if deadline is not None and self._clock.boot() >= deadline:
@@ -95,8 +96,15 @@ class Hold:
             self.give_back("withdraw")
             raise
 
-    def _step(self, *, waits: bool) -> bool:
-        """Look once, and do what can be done now; tell whether the lock is held."""
+    def step(self, *, waits: bool) -> bool:
+        """Look once, and do what can be done now.
+
+        Args:
+            waits: whether to stand in the row, where it is not to be had at once.
+
+        Returns:
+            Whether the lock is held.
+        """
         look = self._ledger.refresh()
         self._beat_tip = look.telemetry.get(self._beats, "")
         self._observe(look)

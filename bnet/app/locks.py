@@ -1,42 +1,10 @@
 """What is done to locks from outside the process that holds them."""
 
-from typing import Any
-
 from bnet.app.ledger import Ledger
 from bnet.errors import BnetError, Taken
 from bnet.model.lock import Lock, Stake
-from bnet.model.state import State
 from bnet.rules import locks
 from bnet.rules.transaction import Transaction
-
-
-def describe_locks(state: State) -> list[dict[str, Any]]:
-    """Return the locks that somebody holds or waits for: `name, limit, holders[], waiters[]`."""
-    of_jobs = {name for job in state.jobs.values() if job.claim and not job.result for name in job.spec.locks}
-    return [
-        {
-            "name": name,
-            "limit": locks.limit_of(name, state.settings),
-            "holders": holders(state, name),
-            "waiters": [_told(each) for each in state.locks.get(name, Lock(name=name)).waiters],
-        }
-        for name in sorted({*state.locks, *of_jobs})
-    ]
-
-
-def holders(state: State, name: str) -> list[dict[str, Any]]:
-    """Return who holds a lock: those who asked for it by name, and running jobs."""
-    found = [_told(each) for each in state.locks.get(name, Lock(name=name)).holders]
-    for job in locks.jobs_with(name, state.jobs.values()):
-        assert job.claim is not None
-        at = f"{job.claim.claimed_at:%Y-%m-%dT%H:%M:%SZ}"
-        by = f"#{job.number} on {job.claim.server}"
-        found.append({"by": by, "token": job.claim.token, "at": at, "note": job.spec.name})
-    return found
-
-
-def _told(stake: Stake) -> dict[str, Any]:
-    return {"by": stake.by, "token": stake.token, "at": f"{stake.at:%Y-%m-%dT%H:%M:%SZ}", "note": stake.note}
 
 
 def release(ledger: Ledger, name: str, token: int | None, who: str) -> None:

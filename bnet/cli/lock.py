@@ -51,6 +51,21 @@ def _hold(app: App, name: str, ttl: float | None, why: str) -> "Hold":
     )
 
 
+def _acquire(hold: "Hold", patience_s: float | None) -> int:
+    """Wait for a lock; whoever is told to end meanwhile leaves the row first."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, _leave) for number in numbers}
+    try:
+        return hold.acquire(patience_s, note)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
 def _check(name: str) -> None:
     from bnet.model.base import is_name
 
@@ -80,7 +95,7 @@ def acquire(
     Example: export BNET_LOCK_TOKEN=$(bnet lock acquire db --wait --for 10m)
     """
     hold = _hold(app, name, None, reason)
-    token = hold.acquire(timeout if wait or timeout is not None else 0.0, note)
+    token = _acquire(hold, timeout if wait or timeout is not None else 0.0)
     hold.leave_for(span)
     if as_json:
         out_json({"name": name, "token": token, "seconds": span})
@@ -120,7 +135,7 @@ def run(
 
     try:
         hold = _hold(app, name, ttl, reason or " ".join(command)[:200])
-        token = hold.acquire(0.0 if no_wait else timeout, note)
+        token = _acquire(hold, 0.0 if no_wait else timeout)
     except Taken:
         raise
     except BnetError as error:
@@ -231,10 +246,10 @@ def check(app: App, name: str, token: int | None) -> None:
 
     Example: bnet lock check db && ./migrate.sh
     """
-    from bnet.app.locks import holders
+    from bnet.app.describe import describe_lock
 
     token = _token(token)
-    told = holders(app.read().state, name)
+    told = describe_lock(name, app.read().state)["holders"]
     if token is None:
         if told:
             raise AnswerNo(f"lock {name} is held by {', '.join(each['by'] for each in told)}")
@@ -252,7 +267,7 @@ def list_locks(app: App, as_json: bool) -> None:
 
     Example: bnet lock list
     """
-    from bnet.app.locks import describe_locks
+    from bnet.app.describe import describe_locks
 
     told = describe_locks(app.read().state)
     if as_json:

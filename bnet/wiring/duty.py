@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bnet import idle
 from bnet.app.cycle import Node
+from bnet.app.hold import HOLDS
 from bnet.app.intent import BUILT, Builder
 from bnet.app.lookup import Lookup
 from bnet.app.submit import Outbox
@@ -17,10 +18,11 @@ from bnet.host.notes import LocalNotes
 from bnet.host.runs import LocalRuns, parse_environment
 from bnet.host.station import Station
 from bnet.model.server import Identity
-from bnet.ports import Clock
+from bnet.ports import Clock, Update
+from bnet.rules.locks import leases_of
 from bnet.wiring.machine import Machine
 
-SOURCES_EVERY = 3600.0  # seconds between two looks at the snapshots on the hub
+LEFTOVERS_EVERY = 3600.0  # seconds between two looks at what nobody needs any more on the hub
 SUPERVISOR = Path(__file__).parents[1] / "runners" / "supervisor"
 
 
@@ -90,11 +92,12 @@ class Duty:
         """Remove what nobody needs any more."""
         retention = node.ledger.state.settings.retention
         self.station.sweep_runs(retention)
-        if self.station.is_due("sources", SOURCES_EVERY):
+        if self.station.is_due("sources", LEFTOVERS_EVERY):
             try:
                 self._sweep_sources(node, retention.sources)
+                self._sweep_holds(node)
             except BnetError as error:
-                self.log(f"old snapshots stay on the hub until the next look: {error}")
+                self.log(f"what nobody needs stays on the hub until the next look: {error}")
 
     def _sweep_sources(self, node: Node, keep: float) -> None:
         """Delete the snapshots on the hub that no open job names; when each was first seen is kept on disk."""
@@ -109,6 +112,15 @@ class Duty:
         gone = sources.outdated(refs, named=node.snapshots_named(), first_seen=seen, now=now, keep=keep)
         if gone:
             sources.delete(url, gone, self.machine.git_env)
+
+    def _sweep_holds(self, node: Node) -> None:
+        """Delete the signs of life of those who hold nothing and wait for nothing any more: they were killed."""
+        hub = node.ledger.hub
+        needed = {lease.server for lease in leases_of(node.ledger.state.locks)}
+        told = hub.look().telemetry
+        left = [name for name in told if name.startswith(HOLDS) and name not in needed]
+        if left:
+            hub.push([Update(hub.telemetry_ref(name), told[name], "") for name in left])
 
     def outbox(self) -> Outbox:
         """Return the submissions that wait."""

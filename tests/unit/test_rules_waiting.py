@@ -72,7 +72,7 @@ def word(
 ) -> str | None:
     there = {each.number: each for each in (one, *others)}
     by_name = {server.name: server for server in servers}
-    return waiting_for(one, there, by_name, usage(there.values()), settings or Settings(), NOW)
+    return waiting_for(one, there, by_name, usage(there.values(), {}), settings or Settings(), NOW)
 
 
 PAUSED = replace(LINUX, wanted="paused", why="disk")
@@ -119,10 +119,11 @@ def test_what_runs_is_counted_once_for_each_thing_that_is_shared() -> None:
             over,
             done(5),
             job(6, group=DEPLOY, locks=("y",)),
-        ]
+        ],
+        {},
     )
     assert taken.groups == {"deploy": 2}
-    assert taken.locks == {"db": 1, "web": 1}
+    assert taken.holders == {"db": ["#1"], "web": ["#1"]}
     assert taken.queues == {"q": 2, "default": 1}
     assert taken.servers == {"s1": 2, "s2": 1}
     assert taken.submitters == {"ann": 2, "bob": 1}
@@ -130,7 +131,7 @@ def test_what_runs_is_counted_once_for_each_thing_that_is_shared() -> None:
 
 def told(one: Job, *others: Job, settings: Settings | None = None) -> list[tuple[str, bool, str]]:
     there = {each.number: each for each in (one, *others)}
-    found = shared_conditions(one, there, usage(there.values()), settings or Settings(), NOW)
+    found = shared_conditions(one, there, usage(there.values(), {}), settings or Settings(), NOW)
     return [(each.kind, each.holds, each.text) for each in found]
 
 
@@ -183,7 +184,7 @@ def test_each_condition_on_a_server_says_how_it_is() -> None:
         (job(labels={"os": "linux"}), LINUX, (), FITS),
         (asked, picky, (running(1), running(2)), FITS_NOT),
     ):
-        found = server_conditions(one, server, usage(busy))
+        found = server_conditions(one, server, usage(busy, {}))
         assert [(each.kind, each.holds, each.text) for each in found] == expected
 
 

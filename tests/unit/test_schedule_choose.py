@@ -33,7 +33,7 @@ def chosen(
     *there: Job, server: Server = SERVER, room: int = 9, settings: Settings | None = None
 ) -> list[int]:
     by_number = {each.number: each for each in there}
-    return [each.number for each in choose(by_number, server, settings or Settings(), NOW, room=room)]
+    return [each.number for each in choose(by_number, {}, server, settings or Settings(), NOW, room=room)]
 
 
 DONE = replace(job(1), result=JobResult(result="failure", reason="exit", finished_at=NOW))
@@ -108,6 +108,6 @@ def test_a_cancelled_running_job_still_takes_its_place() -> None:
 def test_choosing_changes_nothing() -> None:
     there = {each.number: each for each in (job(1), job(2, group=G1), job(3, group=G1))}
     before = dict(there)
-    first = list(choose(there, SERVER, Settings(), NOW, room=3))
-    assert first == list(choose(there, SERVER, Settings(), NOW, room=3))
+    first = list(choose(there, {}, SERVER, Settings(), NOW, room=3))
+    assert first == list(choose(there, {}, SERVER, Settings(), NOW, room=3))
     assert there == before
