@@ -18,13 +18,16 @@ from bnet.app.watch import watch, watched
 from bnet.model.job import Artifact, Job
 from bnet.model.run import Intent, RunFact
 from bnet.model.server import Identity
-from bnet.model.state import State
 from bnet.ports import Clock, Notes, Runs
+from bnet.rules.agenda import Agenda
 from bnet.rules.clocks import trusted
+from bnet.rules.firing import fired_submissions, next_due
 from bnet.rules.leases import GRACE_SHARE, HOLDER_SHARE, Observed, lapsed
 from bnet.rules.pace import wait_for_turn
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
+
+EARLY = 5.0  # seconds before a firing from which on a sync looks itself: clocks are slewed meanwhile
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +90,7 @@ class Node:
         self.digest = digest
         self.workspaces = workspaces
         self.builder = builder
+        self.agenda = Agenda()
         self._run_ids: dict[tuple[int, int], str] = {}
         self._wait_s = 0.0
         self._telemetry = Telemetry(identity, ledger.hub, notes, clock)
@@ -117,7 +121,7 @@ class Node:
         if not wait_s:
             here = self._here(facts, observed, most if claim else 0)
             landed = self.ledger.transact(
-                lambda tx: decide(tx, self._told(here, tx.state)),
+                lambda tx: decide(tx, self._told(here, tx)),
                 beat_for=lambda tx: self._outgoing.beat(tx, here, sent, observed),
                 prepare=self._intend,
             )
@@ -138,12 +142,15 @@ class Node:
             trust_clock=trusted(observed.skews, self.clock.now(), self.clock.boot()),
             most=most,
             run_of=self._run_of,
+            agenda=self.agenda,
         )
 
-    def _told(self, here: Here, state: State) -> Here:
+    def _told(self, here: Here, tx: Transaction) -> Here:
         """Add what the commands of a snapshot need to be looked up: each try may find others in the inbox."""
-        commands = readable_commands(state.inbox)
-        return replace(here, facts=self.lookup(state, commands)) if commands else here
+        commands = readable_commands(tx.state.inbox)
+        if here.trust_clock:
+            commands += fired_submissions(tx.state, self.agenda, tx.now)
+        return replace(here, facts=self.lookup(tx.state, commands)) if commands else here
 
     def _artifacts(self, fact: RunFact) -> tuple[Artifact, ...]:
         assert fact.exit is not None
@@ -185,10 +192,15 @@ class Node:
             return None
         if observed.beat_at is None or observed.boot_id != self.clock.boot_id():
             return None
+        due = next_due(state, self.agenda)
+        if due is None:
+            return None
+        now = self.clock.now()
+        firing = due - now.timestamp() - EARLY
         beat = observed.beat_at + state.settings.intervals.idle_heartbeat - self.clock.boot()
-        oldest = min(finished, default=self.clock.now())
-        archive = state.settings.retention.finished - (self.clock.now() - oldest).total_seconds()
-        return max(0.0, min(beat, archive))
+        oldest = min(finished, default=now)
+        archive = state.settings.retention.finished - (now - oldest).total_seconds()
+        return max(0.0, min(beat, archive, firing))
 
     def _intend(self, tx: Transaction) -> None:
         intents = [

@@ -16,7 +16,9 @@ from bnet.model.server import Server
 from bnet.model.state import InboxFile
 from bnet.rules import jobs, servers, settle
 from bnet.rules.admit import admit, sources_of
+from bnet.rules.agenda import Agenda
 from bnet.rules.change import Change
+from bnet.rules.firing import fire
 from bnet.rules.jobs import Illegal
 from bnet.rules.leases import default_ttl
 from bnet.rules.refuse import printable, refused
@@ -46,6 +48,7 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
         trust_clock: whether the time of day may decide anything.
         most: how many jobs may be claimed at most, of a one-shot agent.
         run_of: (job, attempt) -> UUID for a claim, the same each time it is asked.
+        agenda: remembers when each schedule comes next.
     """
 
     me: Server
@@ -56,6 +59,7 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
     trust_clock: bool
     most: int | None
     run_of: Callable[[int, int], str]
+    agenda: Agenda = msgspec.field(default_factory=Agenda)
 
 
 def decide(tx: Transaction, here: Here) -> None:
@@ -65,6 +69,8 @@ def decide(tx: Transaction, here: Here) -> None:
         tx.apply(servers.register(here.me, before))
     for file in tx.state.inbox:
         take_in(tx, file, here.facts)
+    if here.trust_clock:
+        fire(tx, here.agenda, here.facts)
     for fact in here.runs.values():
         _report(tx, fact, here)
     settle.expire_claims(tx, set(here.lapsed))

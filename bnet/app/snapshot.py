@@ -10,7 +10,9 @@ from bnet.codec.documents import BROKEN, Unreadable, decode
 from bnet.codec.frozen import freeze, thaw
 from bnet.codec.view import Changes, File, View, advance, overlay, state_of
 from bnet.errors import BnetError
+from bnet.model.base import Record
 from bnet.model.hub import FORMAT, Head
+from bnet.model.schedule import Table
 from bnet.model.state import State
 from bnet.ports import Hub, Stamp
 
@@ -73,14 +75,14 @@ class Snapshot:
         self._check_format(changes, self._base)
         self.moved += len(changes)
         base = advance(self._base, self._sourced(stamp.commit, changes), self._older(stamp.commit))
-        view = base
+        view = base = self._signed(base, stamp.commit)
         if tip != stamp.commit:
             by_hand = self._sourced(tip, self.hub.changes(stamp.commit, tip))
             machines = [path for path in by_hand if layout.is_machine(path)]
             broken_by = {path: self.hub.origin(tip, path)[0] for path in machines}
             kept = self.hub.read(stamp.commit, machines)
             undone = self._undone(tip, by_hand, base, set(broken_by.values()))
-            view = overlay(base, by_hand, self._older(tip), kept, broken_by, undone)
+            view = self._signed(overlay(base, by_hand, self._older(tip), kept, broken_by, undone), tip)
         self._base, self._base_commit, self.stamp = base, stamp.commit, stamp
         self._show(view, tip)
 
@@ -106,12 +108,26 @@ class Snapshot:
         """Say of what people write which commit and author it is from; nobody asks that of machines."""
         told: dict[str, File | None] = {}
         for path, file in changes.items():
-            asked = path.startswith((layout.INBOX, layout.SETTINGS)) or path + "/" in layout.DIRECTORIES
+            people = (layout.INBOX, layout.SETTINGS, layout.SCHEDULES)
+            asked = path.startswith(people) or path + "/" in layout.DIRECTORIES
             if file is not None and (asked or file.note):
                 commit, author = self.hub.origin(tip, path)
                 file = replace(file, commit=commit, author=author)
             told[path] = file
         return told
+
+    def _signed(self, view: View, tip: str) -> View:
+        """Say who wrote the schedules of a file whose last readable version has come back into force."""
+        unsigned = {
+            path: each for path, each in view.records.items() if isinstance(each, Table) and not each.by
+        }
+        signed: dict[str, Record] = {}
+        for path, table in unsigned.items():
+            commits = (commit for commit, data in self.hub.older(tip, path) if data == view.files[path])
+            commit = next(commits, None)
+            by = "" if commit is None else self.hub.origin(commit, path)[1]
+            signed[path] = replace(table, by=by or "unknown")
+        return replace(view, records={**view.records, **signed}) if signed else view
 
     def _undone(self, tip: str, by_hand: Changes, base: View, breaking: set[str]) -> dict[str, bytes | None]:
         """Return what else is to be restored after somebody reverted a transaction that took in files of the inbox.

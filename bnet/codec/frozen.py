@@ -2,20 +2,36 @@
 
 import marshal
 
+import msgspec
 import xxhash
 from msgspec.structs import replace
 
+from bnet.codec.documents import BROKEN
 from bnet.codec.view import File, View, advance
+from bnet.model.schedule import Table
 from bnet.model.state import InboxFile, Problem
 
-VERSION = 2
+VERSION = 3
 
 
 def freeze(view: View, commit: str | None) -> bytes:
     """Return a view, and the commit that it is of, as bytes that begin with their own digest."""
     inbox = [(each.path, each.text, each.by, each.commit, each.problem) for each in view.inbox.values()]
     problems = [(each.path, each.message, each.commit) for each in view.problems.values()]
-    kept = (VERSION, commit, dict(view.files), sorted(view.archive), inbox, problems, dict(view.restore))
+    # YAML is dear to parse: a table of 10,000 schedules takes seconds, and milliseconds from here.
+    tables = {
+        path: msgspec.msgpack.encode(each) for path, each in view.records.items() if isinstance(each, Table)
+    }
+    kept = (
+        VERSION,
+        commit,
+        dict(view.files),
+        sorted(view.archive),
+        inbox,
+        problems,
+        dict(view.restore),
+        tables,
+    )
     body = marshal.dumps(kept)
     return xxhash.xxh3_128_digest(body) + body
 
@@ -36,13 +52,24 @@ def thaw(data: bytes) -> tuple[View, str] | None:
         return None  # of another Python
     if kept[0] != VERSION or kept[1] is None:
         return None
-    _, commit, files, archive, inbox, problems, restore = kept
-    changes: dict[str, File | None] = {path: File(data=text) for path, text in files.items()}
+    _, commit, files, archive, inbox, problems, restore, parsed = kept
+    try:
+        tables = {path: _TABLE.decode(each) for path, each in parsed.items()}
+    except BROKEN:
+        return None  # of another bnet
+    changes: dict[str, File | None] = {
+        path: File(data=text) for path, text in files.items() if path not in tables
+    }
     changes.update((path, File(data=None)) for path in archive)
     view = advance(View(), changes, lambda path: [])
     return replace(
         view,
+        files=files,
+        records={**view.records, **tables},
         inbox={path: InboxFile(path=path, text=t, by=b, commit=c, problem=p) for path, t, b, c, p in inbox},
         problems={path: Problem(path=path, message=m, commit=c) for path, m, c in problems},
         restore=restore,
     ), commit
+
+
+_TABLE = msgspec.msgpack.Decoder(Table)

@@ -15,8 +15,9 @@ JOBS = ROOT + "jobs/"
 KEYS = ROOT + "keys/"
 LOCKS = ROOT + "locks/"
 ARCHIVE = ROOT + "archive/"
+SCHEDULES = ROOT + "schedules/"
 
-DIRECTORIES = (INBOX, REJECTED, SERVERS, JOBS, KEYS, LOCKS, ARCHIVE)
+DIRECTORIES = (INBOX, REJECTED, SERVERS, JOBS, KEYS, LOCKS, ARCHIVE, SCHEDULES)
 
 DOCUMENT_LIMIT = 1_000_000  # bytes; a larger file is set aside unread
 
@@ -68,6 +69,26 @@ def lock_name(path: str) -> str | None:
     """Return the name of the lock whose document a path is, if it is one."""
     name = path.removeprefix(LOCKS).removesuffix(".json")
     return name if path.startswith(LOCKS) and path.endswith(".json") and is_name(name) else None
+
+
+def schedule_file(path: str) -> str | None:
+    """Return the stem of a file of schedules, if a path is one."""
+    return _stem(path, ".yaml")
+
+
+def cursor_path(stem: str) -> str:
+    """Return the path of what was fired of a file of schedules."""
+    return f"{SCHEDULES}{checked(stem)}.state.json"
+
+
+def cursor_file(path: str) -> str | None:
+    """Return the stem of the file of schedules whose cursor a path is, if it is one."""
+    return _stem(path, ".state.json")
+
+
+def _stem(path: str, end: str) -> str | None:
+    stem = path.removeprefix(SCHEDULES).removesuffix(end)
+    return stem if path.startswith(SCHEDULES) and path.endswith(end) and is_name(stem) else None
 
 
 def archive_path(day: datetime, number: int) -> str:

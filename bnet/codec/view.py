@@ -7,11 +7,13 @@ import msgspec
 
 from bnet.codec import layout, people
 from bnet.codec.documents import Unreadable, decode
+from bnet.codec.schedules import complaint_about, read_table
 from bnet.errors import Invalid
 from bnet.model.base import Record
 from bnet.model.hub import Head, Settings
 from bnet.model.job import Attempt, Claim, Job, JobResult, JobSpec, Wanted
 from bnet.model.lock import Lock
+from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
 from bnet.model.state import InboxFile, KeyFile, Problem, Rejection, State
 
@@ -118,6 +120,12 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
         locks={record.name: record for record in view.records.values() if isinstance(record, Lock)},
         inbox=tuple(view.inbox[path] for path in sorted(view.inbox)),
         rejected={path: record for path, record in view.records.items() if isinstance(record, Rejection)},
+        schedules={record.stem: record for record in view.records.values() if isinstance(record, Table)},
+        cursors={
+            layout.cursor_file(path) or "": record
+            for path, record in view.records.items()
+            if isinstance(record, Cursor)
+        },
         archive=view.archive,
         problems=tuple(view.problems[path] for path in sorted(view.problems)),
         restore=view.restore,
@@ -155,12 +163,10 @@ class _Draft:
         kind = _kind(path, part)
         if kind is not None:
             self._put_document(path, file, kind)
-        elif path + "/" in layout.DIRECTORIES:
-            message = file.note or "is a file where a directory belongs"
-            self.problems[path] = Problem(path=path, message=message, commit=file.commit)
-        elif path.startswith(layout.SETTINGS + "/"):
-            message = "is in a directory that has taken the place of the settings"
-            self.problems[path] = Problem(path=path, message=message, commit=file.commit)
+        else:
+            message = _misplaced(path)
+            if message:
+                self.problems[path] = Problem(path=path, message=file.note or message, commit=file.commit)
 
     def _touch(self, number: int) -> dict[str, Record]:
         parts = self.parts.get(number, {})
@@ -188,6 +194,8 @@ class _Draft:
             data, record = self._earlier(path, kind)
             if layout.is_machine(path):
                 self.restore[path] = data
+        elif isinstance(record, Table):
+            record = msgspec.structs.replace(record, by=file.author)
         if record is not None and data is not None:
             self.files[path] = data
             part = layout.job_part(path)
@@ -240,12 +248,27 @@ def _kind(path: str, part: tuple[int, str] | None) -> type[Record] | None:
         return KeyFile
     if layout.lock_name(path) is not None:
         return Lock
+    if path.startswith(layout.SCHEDULES):
+        return Cursor if layout.cursor_file(path) else Table if layout.schedule_file(path) else None
     return Rejection if path.startswith(layout.REJECTED) and path.endswith(".yaml") else None
 
 
+def _misplaced(path: str) -> str:
+    """Say why a file that is none of a hub's documents is in the way; "" where it is not."""
+    if path + "/" in layout.DIRECTORIES:
+        return "is a file where a directory belongs"
+    if path.startswith(layout.SETTINGS + "/"):
+        return "is in a directory that has taken the place of the settings"
+    return complaint_about(path) if path.startswith(layout.SCHEDULES) else ""
+
+
 def _read(path: str, kind: type[Any], data: bytes) -> tuple[Record | None, str]:
+    record: Record
     try:
-        if kind is Settings or kind is Rejection:
+        stem = layout.schedule_file(path)
+        if kind is Table and stem is not None:
+            record = read_table(data, path, stem)
+        elif kind is Settings or kind is Rejection:
             text = people.parse(data, path)
             record = people.read(text, kind, {} if text.data is None else text.data)
         else:

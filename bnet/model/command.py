@@ -11,6 +11,7 @@ Duration = Annotated[
     float | str, msgspec.Meta(description="seconds, or a number with s, m, h, d or w: 90, 10m, 1h30m")
 ]
 Text = Annotated[str | int | float, msgspec.Meta(description="a text; numbers are taken as written")]
+ScheduleRef = Annotated[str, msgspec.Meta(min_length=1, max_length=129, description="a schedule's name")]
 JobRef = Annotated[int, msgspec.Meta(ge=1, description="a job's number")]
 
 
@@ -102,7 +103,30 @@ class DrainServer(Strict, frozen=True, kw_only=True):
     reason: str = ""
 
 
-Command = Submit | CancelJob | RetryJob | SetPriority | PauseServer | ResumeServer | DrainServer
+class PauseSchedule(Strict, frozen=True, kw_only=True):
+    """A schedule fires no more until it is resumed; its name is that of its file, or `<file>/<name>`."""
+
+    schedule: ScheduleRef
+    reason: str = ""
+
+
+class ResumeSchedule(Strict, frozen=True, kw_only=True):
+    """A paused schedule fires again, from now on."""
+
+    schedule: ScheduleRef
+
+
+Command = (
+    Submit
+    | CancelJob
+    | RetryJob
+    | SetPriority
+    | PauseServer
+    | ResumeServer
+    | DrainServer
+    | PauseSchedule
+    | ResumeSchedule
+)
 
 VERBS: dict[str, type[Command]] = {
     "submit": Submit,
@@ -112,4 +136,6 @@ VERBS: dict[str, type[Command]] = {
     "pause": PauseServer,
     "resume": ResumeServer,
     "drain": DrainServer,
+    "pause_schedule": PauseSchedule,
+    "resume_schedule": ResumeSchedule,
 }

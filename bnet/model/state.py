@@ -8,6 +8,7 @@ from bnet.model.base import Moment, Record
 from bnet.model.hub import Head, Settings
 from bnet.model.job import Job
 from bnet.model.lock import Lock
+from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
 
 
@@ -62,6 +63,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """The network as one commit of the ledger has it.
 
     `jobs` holds open jobs and those finished lately; older ones are in the files named by `archive`.
+    `schedules` holds people's files of schedules by stem, `cursors` what was fired of each.
     `restore` lists machine documents that a commit by hand changed: what the next transaction writes back.
     """
 
@@ -74,6 +76,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     locks: Mapping[str, Lock] = {}
     inbox: tuple[InboxFile, ...] = ()
     rejected: Mapping[str, Rejection] = {}
+    schedules: Mapping[str, Table] = {}
+    cursors: Mapping[str, Cursor] = {}
     archive: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
     restore: Mapping[str, bytes | None] = {}

@@ -12,7 +12,9 @@ from bnet.model.command import (
     Command,
     DrainServer,
     NeedRef,
+    PauseSchedule,
     PauseServer,
+    ResumeSchedule,
     ResumeServer,
     RetryJob,
     SetPriority,
@@ -21,7 +23,7 @@ from bnet.model.command import (
 from bnet.model.job import Job, JobSpec
 from bnet.model.server import Server
 from bnet.model.state import KeyEntry, KeyFile
-from bnet.rules import jobs, servers
+from bnet.rules import jobs, schedules, servers
 from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
 from bnet.rules.specs import Facts, combinations, job_spec, number_of, source_of
@@ -104,6 +106,10 @@ def _one(tx: Transaction, command: Command, by: str, facts: Facts) -> list[int]:
             tx.apply(servers.wish(_server(tx, command.server), "draining", by=by, why=command.reason))
         case ResumeServer():
             tx.apply(servers.wish(_server(tx, command.server), "active", by=by, why=""))
+        case PauseSchedule():
+            tx.apply(schedules.pause(tx, command.schedule, by=by, reason=command.reason))
+        case ResumeSchedule():
+            tx.apply(schedules.resume(tx, command.schedule, by=by))
     return []
 
 

@@ -1,0 +1,65 @@
+"""When each schedule comes next, remembered by what the schedule says: a table costs a look at each of its rows."""
+
+import marshal
+from datetime import UTC, datetime, timedelta
+
+import xxhash
+
+from bnet.model.schedule import Entry
+from bnet.rules.wallclock import moments
+
+NEVER = float("inf")
+MOST_KEPT = 100_000
+FORMAT = 1
+
+
+class Agenda:
+    """A memory of computed times; what it has lost, it computes again."""
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self.moved = False
+        self._spans: dict[str, tuple[float, float]] = {}
+
+    def next_due(self, entry: Entry, after: float) -> float:
+        """Return when a schedule is due next, its delay included.
+
+        Args:
+            entry: the schedule.
+            after: Unix seconds, excluded.
+
+        Returns:
+            Unix seconds; `NEVER` where the calendar ends first.
+        """
+        span = self._spans.get(entry.version)
+        if span is not None and span[0] <= after < span[1]:
+            return span[1]
+        due = _compute(entry, after)
+        if len(self._spans) >= MOST_KEPT:
+            self._spans.clear()
+        self._spans[entry.version] = after, due
+        self.moved = True
+        return due
+
+    def freeze(self) -> bytes:
+        """Return what is known as bytes that begin with their own digest."""
+        body = marshal.dumps((FORMAT, self._spans))
+        return xxhash.xxh3_128_digest(body) + body
+
+    def thaw(self, data: bytes) -> None:
+        """Begin with what `freeze` gave; anything else is passed over."""
+        # marshal may be fed nothing but what it wrote itself: the digest is looked at first.
+        if xxhash.xxh3_128_digest(data[16:]) != data[:16]:
+            return
+        try:
+            kept = marshal.loads(data[16:])
+        except (ValueError, EOFError, TypeError):
+            return  # of another Python
+        if kept[0] == FORMAT:
+            self._spans = kept[1]
+
+
+def _compute(entry: Entry, after: float) -> float:
+    since = datetime.fromtimestamp(after - entry.delay, UTC)
+    found = next(moments(entry.times, entry.timezone, since), None)
+    return NEVER if found is None else (found + timedelta(seconds=entry.delay)).timestamp()
