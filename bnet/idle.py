@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 
 from bnet.early import home_of
 
-VERSION = 1
+VERSION = 2
+MOVED = 5.0  # seconds by which the time of day may go its own way before somebody has set it
 TIMEOUT = 30.0  # seconds; a slow hub is the full sync's business
 
 
@@ -46,6 +47,7 @@ def note(
         "refs": refs,
         "until": until,
         "boot_id": boot_id,
+        "zero": time.time() - boot_clock(),
         "identity": _stamp(home),
     }
     return json.dumps(kept).encode()
@@ -60,6 +62,9 @@ def nothing_to_do(environ: Mapping[str, str]) -> bool:
         with open(path_of(home), encoding="utf-8") as file:
             kept = json.load(file)
         if kept["version"] != VERSION or boot_clock() >= kept["until"] or kept["identity"] != _stamp(home):
+            return False
+        # Schedules go by the time of day, `until` does not: it is not good for another one.
+        if abs(time.time() - boot_clock() - kept["zero"]) > MOVED:
             return False
         if kept["boot_id"] != _boot_id() or os.listdir(os.path.join(home, "outbox")):
             return False

@@ -1,7 +1,7 @@
 """The ledger's history, replayed from its first commit: was each transaction legal, and who made the others?"""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -109,4 +109,11 @@ def _made(each: Recorded) -> Made:
         next_job=each.stamp.next_job,
         adopts=any(op[0] == "adopt" for op in words),
         claimed=[int(op[1]) for op in words if op[0] == "claim" and len(op) > 1 and op[1].isdecimal()],
+        fired=[_firing(op) for op in words if op[0] == "fire"],
+        rewound=[op[1] for op in words if op[0] == "schedule" and "rewound=1" in op],
     )
+
+
+def _firing(op: Sequence[str]) -> tuple[str, str, str]:
+    fields = dict(word.split("=", 1) for word in op[2:] if "=" in word)
+    return (op[1] if len(op) > 1 else "", fields.get("at", ""), fields.get("zone", ""))

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from bnet.app.describe import describe_network
+from bnet.app.schedules import troubles
 from bnet.codec.documents import Unreadable, decode
 from bnet.model.hub import Settings
 from bnet.model.server import Heartbeat, Server
@@ -99,6 +100,7 @@ def wrong(told: Mapping[str, Any], state: State) -> list[str]:
     if stuck:
         named = " ".join(f"#{number}" for number in stuck[:6]) + (" ..." if len(stuck) > 6 else "")
         found.append(f"no server can run {named}; `bnet why {stuck[0]}` says why")
+    found += troubles(state)
     for each in told["problems"]:
         # A complaint about a person's document begins with its path and line already.
         placed = each["message"].startswith(each["path"])

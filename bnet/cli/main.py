@@ -30,6 +30,7 @@ VERBS = {
     "graph": "bnet.cli.graph:graph",
     "server": "bnet.cli.server:server",
     "lock": "bnet.cli.lock:lock",
+    "schedule": "bnet.cli.schedule:schedule",
     "hub": "bnet.cli.hub:hub",
     "audit": "bnet.cli.audit:audit",
 }

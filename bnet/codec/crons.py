@@ -19,6 +19,7 @@ SHORT = {
     "@hourly": "0 * * * *",
 }
 FIELDS = ("minute", "hour", "day of the month", "month", "weekday")
+RANGES = ("0-59", "0-23", "1-31", "1-12 or jan-dec", "0-7 or sun-sat")
 _HASHED = re.compile(r"h(\(|/|$)", re.IGNORECASE)
 _RANDOM = re.compile(r"r(\(|/|$)", re.IGNORECASE)
 
@@ -53,7 +54,7 @@ def _times(plain: str, written: str, name: str) -> Times:
     for index, field in enumerate(fields):
         alone = ["0", "0", "1", "1", "*"]
         alone[index] = field
-        _check(alone, name, f"{written!r}: {field!r} is no {FIELDS[index]}")
+        _check(alone, name, f"{written!r}: {field!r} is no {FIELDS[index]} ({RANGES[index]})")
     expanded, _ = croniter.expand(plain, hash_id=name.encode() if name else None)
     days = (
         fields[2:] if not name else [_unhashed(each, expanded[2 + at]) for at, each in enumerate(fields[2:])]

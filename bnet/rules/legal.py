@@ -11,6 +11,7 @@ from bnet.model.server import Server
 from bnet.model.state import State
 from bnet.rules import jobs, locks
 from bnet.rules.jobs import Illegal
+from bnet.rules.legal_firings import schedule_faults
 from bnet.rules.waiting import expires_at, need_state, server_conditions, shared_conditions, usage
 
 
@@ -22,6 +23,8 @@ class Made(msgspec.Struct, frozen=True):
         seq, next_job: its numbers.
         adopts: whether it takes over a ledger that went another way, above all numbers of both.
         claimed: the jobs that it claims, in that order.
+        fired: the firings of schedules that it made jobs of: name, time on the wall, time zone.
+        rewound: the files of schedules whose cursor it sets back, for it was ahead of the time.
     """
 
     actor: str
@@ -29,6 +32,8 @@ class Made(msgspec.Struct, frozen=True):
     next_job: int
     adopts: bool
     claimed: Sequence[int]
+    fired: Sequence[tuple[str, str, str]] = ()
+    rewound: Sequence[str] = ()
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -59,6 +64,8 @@ def faults(before: State, after: State, made: Made, archived: Mapping[int, Job])
     for name in sorted(before.locks.keys() | after.locks.keys()):
         was, now = before.locks.get(name, Lock(name=name)), after.locks.get(name, Lock(name=name))
         yield from (Fault(f"lock {name}", text) for text in _lock_faults(was, now, after, made))
+    for target, text in schedule_faults(before, after, made.fired, made.rewound):
+        yield Fault(target, text)
     for path, file in before.keys.items():
         kept = after.keys[path].keys if path in after.keys else {}
         if any(kept[key] != entry for key, entry in file.keys.items() if key in kept):

@@ -56,6 +56,17 @@ def on_the_wall(moment: datetime, timezone: str) -> str:
     return local.replace(tzinfo=None, fold=0).isoformat(timespec=spec) + ("/2" if local.fold else "")
 
 
+def shown_at(wall: str, timezone: str) -> datetime | None:
+    """Return the moment that `on_the_wall` has told of; None if it never has."""
+    plain, second, _ = wall.partition("/2")
+    try:
+        local = datetime.fromisoformat(plain).replace(tzinfo=zone_of(timezone), fold=1 if second else 0)
+        moment = local.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment if on_the_wall(moment, timezone) == wall else None
+
+
 # -- days without a change of the clocks
 
 

@@ -73,6 +73,13 @@ class Duty:
     def keep_snapshot(self, node: Node) -> None:
         """Keep the ledger's snapshot for the next process."""
         self.machine.keep(node.identity.hub, node.ledger)
+        if node.agenda.moved:
+            write_atomic(self._agenda_path, node.agenda.freeze(), durable=False)
+            node.agenda.moved = False
+
+    @property
+    def _agenda_path(self) -> Path:
+        return self.machine.home.hub_dir(self.identity.hub) / "agenda"
 
     def rest(self, node: Node, seconds: float | None) -> None:
         """Write down that the next sync has nothing to do before so many seconds are over, if that is so."""
@@ -130,7 +137,7 @@ class Duty:
         """Return this server as a part of the network."""
         machine = self.machine
         ledger = machine.ledger(self.identity.hub, self.identity.name)
-        return Node(
+        node = Node(
             self.identity,
             ledger,
             LocalRuns(machine.home.runs, SUPERVISOR, BUILT, machine.clock, self._run_environment),
@@ -141,6 +148,8 @@ class Duty:
             machine.home.runs,
             Builder((sys.executable, "-m", "bnet"), str(machine.home.cache)),
         )
+        node.agenda.thaw(read_or_none(self._agenda_path) or b"")
+        return node
 
     def _run_environment(self, asked: tuple[str, ...]) -> Mapping[str, str]:
         text = (read_or_none(self.machine.home.secrets_env) or b"").decode(errors="replace")
