@@ -20,12 +20,12 @@ import msgspec
 from bnet.app.describe_hub import in_force
 from bnet.cli.main import VERBS, cli
 from bnet.cli.render import seconds
-from bnet.model import command, hub, job, run, server, state, tree
+from bnet.model import command, hub, job, run, schedule, server, state, tree
 from bnet.model.base import NAME_PATTERN, Seconds
 
 TABLES: dict[str, type[msgspec.Struct]] = {
     kind.__name__: kind
-    for module in (hub, job, server, state, command, run, tree)
+    for module in (hub, job, server, state, command, run, tree, schedule)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__
 }
@@ -37,6 +37,7 @@ _WORDS = {
     "float": "number",
     "bool": "true or false",
     "datetime": "time",
+    "Submit": "[job](job-fields.md)",
 }
 _DESCRIBED = {
     typing.get_args(kind)[1].description: word

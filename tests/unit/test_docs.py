@@ -50,7 +50,7 @@ def test_generated_tables_are_up_to_date(page: Path) -> None:
 def test_the_format_has_a_table_for_each_document() -> None:
     asked = set(re.findall(r"<!-- generated: (\w+) -->", (TOP / "docs/format.md").read_text()))
     documents = {"Head", "Settings", "Server", "JobSpec", "Wanted", "Claim", "Attempt", "JobResult"}
-    assert documents | {"KeyFile", "Rejection", "Heartbeat", "Job"} <= asked
+    assert documents | {"KeyFile", "Rejection", "Heartbeat", "Job", "Schedule", "Cursor"} <= asked
 
 
 def test_the_build_configuration_has_a_table_for_each_part_of_it() -> None:

@@ -12,6 +12,7 @@ import yaml
 
 from bnet import scaffold
 from bnet.codec.inbox import parse_commands
+from bnet.codec.schedules import read_table
 from bnet.codec.schemas import build, shipped
 from bnet.codec.schemas.__main__ import main
 
@@ -45,6 +46,12 @@ def test_each_is_a_schema(name: str) -> None:
         ("job.json", {"command": ["make", "all"], "timeout": "10m"}, True),
         ("job.json", [{"submit": {"command": "true"}}], True),
         ("job.json", {"cancel": {"job": 1}}, False),
+        ("schedule.json", {"cron": "@daily", "submit": {"command": "true"}}, True),
+        ("schedule.json", {"a": {"cron": "@daily", "submit": {"command": "true"}}}, True),
+        ("schedule.json", [{"name": "a", "cron": "@daily", "submit": {"command": "true"}}], True),
+        ("schedule.json", None, True),
+        ("schedule.json", {"cron": "@daily", "submit": {"command": "true"}, "zone": "UTC"}, False),
+        ("schedule.json", [{"cron": "@daily", "submit": {"command": "true"}}], False),
     ],
 )
 def test_what_they_accept(name: str, value: Any, accepted: bool) -> None:
@@ -58,6 +65,16 @@ def test_the_examples_of_the_inbox_are_right() -> None:
     for example in examples:
         assert parse_commands(example.encode(), "example.yaml")
         assert valid("inbox.json", yaml.safe_load(example))
+
+
+def test_the_examples_of_the_schedules_are_right() -> None:
+    text = (scaffold.root() / "coordination/schedules/README.md").read_text()
+    examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert [list(read_table(each.encode(), "x.yaml", "x").entries) for each in examples] == [
+        ["x"],
+        ["x/regex", "x/lxml"],
+    ]
+    assert all(valid("schedule.json", yaml.safe_load(each)) for each in examples)
 
 
 def test_the_defaults_shown_in_the_settings_are_the_defaults() -> None:

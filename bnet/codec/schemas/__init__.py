@@ -11,6 +11,7 @@ import msgspec
 from bnet.codec import people
 from bnet.model.command import VERBS, Submit
 from bnet.model.hub import Settings
+from bnet.model.schedule import NamedSchedule, Schedule
 from bnet.model.tree import Tree
 
 HERE = Path(__file__).parent
@@ -20,7 +21,13 @@ _ENTRY = re.compile(r"^    ([a-z_, ]+): (.*(?:\n        .*)*)", re.MULTILINE)
 
 def build() -> dict[str, bytes]:
     """Return the schemas as they should be: file name -> content."""
-    made = {"hub.json": _hub(), "inbox.json": _inbox(), "job.json": _job(), "tree.json": _tree()}
+    made = {
+        "hub.json": _hub(),
+        "inbox.json": _inbox(),
+        "job.json": _job(),
+        "schedule.json": _schedule(),
+        "tree.json": _tree(),
+    }
     return {name: _spell(schema) for name, schema in made.items()}
 
 
@@ -69,6 +76,20 @@ def _job() -> dict[str, Any]:
     schema["$defs"] = {name: part for name, part in schema["$defs"].items() if name in {"Command", *used}}
     schema["anyOf"].insert(0, {"$ref": "#/$defs/Submit"})
     return schema | _headed("Jobs for a bnet network (bnet submit -f FILE)")
+
+
+def _schedule() -> dict[str, Any]:
+    """Return the schema of a file of schedules: one, a list of named ones, or a mapping from names to them."""
+    schema = _of(NamedSchedule, "Schedules of a bnet network (coordination/schedules/*.yaml)")
+    schema["$defs"] |= _of(Schedule, "")["$defs"]
+    one = {"$ref": "#/$defs/Schedule"}
+    many = {"type": "object", "additionalProperties": one}
+    listed = {"type": "array", "items": {"$ref": schema.pop("$ref")}}
+    # A mapping with a cron expression is a schedule: an editor then complains about its fields, and not about all.
+    single = {"properties": {"cron": {"type": "string"}}, "required": ["cron"], "type": "object"}
+    schema["if"], schema["then"] = single, one
+    schema["else"] = {"anyOf": [many, listed, {"type": "null"}]}
+    return schema
 
 
 def _tree() -> dict[str, Any]:
