@@ -1,6 +1,6 @@
 """What coordination costs: pushes, seconds and bytes, beside what they cost in the protocol of a real hub.
 
-Usage: python benchmarks/coordination.py [burst] [tries] [idle] [queue] [growth] [telemetry] [replay] [latency]
+Usage: python benchmarks/coordination.py [burst] [tries] [idle] [queue] [growth] [telemetry] [replay] [latency] ...
 
 Everything named (all, without a name) runs in one go on this machine, on hubs in temporary directories, and is
 printed as one table. Figures of a shared machine vary; compare rows of one run, not of two.
@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bursts
 import costs
 import histories
+import timetables
 from common import Row, print_table
 
 PARTS: dict[str, Callable[[Path], list[Row]]] = {
@@ -27,6 +28,7 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "growth": histories.growth,
     "telemetry": histories.telemetry,
     "replay": histories.replay,
+    "schedules": timetables.schedules,
 }
 
 

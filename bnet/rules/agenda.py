@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import xxhash
 
-from bnet.model.schedule import Entry
+from bnet.model.schedule import Cursor, Entry, Table
 from bnet.rules.wallclock import moments
 
 NEVER = float("inf")
@@ -20,6 +20,7 @@ class Agenda:
         """Begin with nothing known."""
         self.moved = False
         self._spans: dict[str, tuple[float, float]] = {}
+        self._resting: dict[str, tuple[Table, Cursor, float]] = {}
 
     def next_due(self, entry: Entry, after: float) -> float:
         """Return when a schedule is due next, its delay included.
@@ -40,6 +41,15 @@ class Agenda:
         self._spans[entry.version] = after, due
         self.moved = True
         return due
+
+    def rest(self, table: Table, cursor: Cursor, until: float) -> None:
+        """Remember that nothing is to be decided of a file before a time (Unix seconds) as long as it is as it is."""
+        self._resting[table.stem] = table, cursor, until
+
+    def rests(self, table: Table, cursor: Cursor | None, now: float) -> bool:
+        """Tell whether that is known and still so: an agent asks each second."""
+        known = self._resting.get(table.stem)
+        return known is not None and known[0] is table and known[1] is cursor and now < known[2]
 
     def freeze(self) -> bytes:
         """Return what is known as bytes that begin with their own digest."""

@@ -69,13 +69,21 @@ def next_due(state: State, agenda: Agenda) -> float | None:
         return None
     soonest = NEVER
     for stem, table in state.schedules.items():
-        cursor = state.cursors.get(stem)
-        active = {} if cursor is None else active_of(table, cursor)
-        if cursor is None or cursor.owed or cursor.seen or not _is_known(active, cursor):
+        due = _file_due(table, state.cursors.get(stem), agenda)
+        if due is None:
             return None
-        floor = cursor.until.timestamp()
-        soonest = min(soonest, min((agenda.next_due(each, floor) for each in active.values()), default=NEVER))
+        soonest = min(soonest, due)
     return soonest
+
+
+def _file_due(table: Table, cursor: Cursor | None, agenda: Agenda) -> float | None:
+    if cursor is None:
+        return None if table.entries else NEVER
+    active = active_of(table, cursor)
+    if cursor.owed or cursor.seen or not _is_known(active, cursor):
+        return None
+    floor = cursor.until.timestamp()
+    return min((agenda.next_due(each, floor) for each in active.values()), default=NEVER)
 
 
 def fired_submissions(state: State, agenda: Agenda, now: datetime) -> list[Submit]:
@@ -83,7 +91,7 @@ def fired_submissions(state: State, agenda: Agenda, now: datetime) -> list[Submi
     found = []
     for stem, table in state.schedules.items():
         cursor = state.cursors.get(stem)
-        if cursor is not None:
+        if cursor is not None and not _rests(table, cursor, agenda, now):
             found += [each.entry.submit for each in plan(table, cursor, agenda, now, MOST_FIRED).fires]
     return found
 
@@ -130,7 +138,7 @@ def fire(tx: Transaction, agenda: Agenda, facts: Facts) -> None:
             tx.apply(Change(verb="unschedule", target=stem, files={path: None}))
             continue
         there = cursor_of(tx, stem)
-        if there is None and not table.entries:
+        if (there is None and not table.entries) or _rests(table, there, agenda, tx.now):
             continue
         said = len(tx.changes)
         due = plan(table, there or Cursor(until=tx.now), agenda, tx.now, room)
@@ -145,6 +153,8 @@ def fire(tx: Transaction, agenda: Agenda, facts: Facts) -> None:
             tx.apply(Change(verb="schedule", target=stem, fields=told))
         if after != there:
             tx.documents[path] = after
+        elif (until := _file_due(table, there, agenda)) is not None:
+            agenda.rest(table, there, until)
 
 
 def key_of(entry: Entry, at: datetime) -> str:
@@ -178,6 +188,12 @@ def _fitting(fires: Sequence[Due], room: int) -> int:
 
 def _weight(asked: Submit) -> int:
     return min(MOST_FIRED, math.prod(len(values) for values in asked.matrix.values()))
+
+
+def _rests(table: Table, cursor: Cursor | None, agenda: Agenda, now: datetime) -> bool:
+    """Tell whether nothing is to be decided of a file, without a look at its schedules."""
+    ahead = cursor is not None and cursor.until > now + AHEAD
+    return not ahead and agenda.rests(table, cursor, now.timestamp())
 
 
 def _is_known(active: Mapping[str, Entry], cursor: Cursor) -> bool:

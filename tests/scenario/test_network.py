@@ -133,6 +133,7 @@ class TestInit:
             "coordination/.schemas/inbox.json",
             "coordination/hub.yaml",
             "coordination/inbox/README.md",
+            "coordination/schedules/README.md",
             "messages/README.md",
             "specs/plan.json",
         } <= set(files)

@@ -492,6 +492,31 @@ def test_a_network_at_rest_leaves_a_server_alone_until_its_next_heartbeat(place:
     assert place.node.idle_for() == 0.0
 
 
+def test_a_network_at_rest_wakes_for_the_next_firing(place: Place) -> None:
+    place.by_hand({layout.SCHEDULES + "s.yaml": b"cron: 10 * * * *\nsubmit: {command: x}\n"})
+    place.sync()
+    assert place.node.idle_for() == 595.0, "a little earlier, for a sync of that minute"
+    place.clock.sleep(597)
+    assert place.node.idle_for() == 0.0
+    place.clock.sleep(3)
+    place.sync()
+    assert place.report.subject == "s1: submit #1 (s), fire s (#1), claim #1"
+
+
+def test_a_schedule_that_nobody_has_taken_in_ends_the_rest(place: Place) -> None:
+    place.sync()
+    place.by_hand({layout.SCHEDULES + "s.yaml": b"cron: 0 0 1 1 *\nsubmit: {command: x}\n"})
+    place.node.ledger.refresh()
+    assert place.node.idle_for() is None
+    place.sync()
+    assert place.node.idle_for() == 1800.0
+    place.by_hand({layout.SCHEDULES + "s.yaml": None})
+    place.node.ledger.refresh()
+    assert place.node.idle_for() is None
+    place.sync()
+    assert place.node.idle_for() is not None
+
+
 def test_a_network_with_something_open_is_not_at_rest(place: Place) -> None:
     assert place.node.idle_for() is None, "it has not been seen at all"
     place.sync()

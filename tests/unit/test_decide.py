@@ -9,11 +9,13 @@ import pytest
 from msgspec.structs import replace
 
 from bnet.app.decide import Here, Left, decide, readable_commands
+from bnet.codec.schedules import read_table
 from bnet.codec.view import View
 from bnet.model.command import CancelJob
 from bnet.model.hub import Head, Retention, Settings
 from bnet.model.job import Artifact, BuildReport, Cancel, Job, JobResult, JobSpec, RetryRule, Wanted
 from bnet.model.run import Intent, RunExit, RunFact
+from bnet.model.schedule import Cursor
 from bnet.model.server import Accept, Server
 from bnet.model.state import InboxFile, KeyEntry, KeyFile, State
 from bnet.rules import jobs
@@ -454,3 +456,26 @@ def test_a_retention_that_is_over_takes_a_finished_job_away() -> None:
     past = replace(job(2), result=replace(DONE, finished_at=NOW - DAY))
     quick = Settings(retention=Retention(finished=60.0))
     assert verbs(decided(tx_of(past, settings=quick), here())) == ["archive #2"]
+
+
+# -- schedules
+
+
+def test_a_server_whose_clock_is_not_trusted_fires_nothing_and_takes_no_schedule_in() -> None:
+    table = read_table(b"cron: '* * * * *'\nsubmit: {command: x}\n", "s.yaml", "s")
+    known = Cursor(until=NOW - timedelta(minutes=1), known={"s": table.entries["s"].version})
+    for cursors in ({}, {"s": known}):
+        more = {"schedules": {"s": table}, "cursors": cursors}
+        assert verbs(decided(tx_of(**more), here(trust_clock=False))) == []
+    assert verbs(decided(tx_of(schedules={"s": table}, cursors={"s": known}), here())) == [
+        "submit #99",
+        "fire s",
+    ]
+
+
+def test_a_schedule_that_is_paused_in_this_very_sync_does_not_fire() -> None:
+    table = read_table(b"cron: '* * * * *'\nsubmit: {command: x}\n", "s.yaml", "s")
+    known = Cursor(until=NOW - timedelta(minutes=1), known={"s": table.entries["s"].version})
+    pause = asked("pause_schedule: {schedule: s, reason: disk}")
+    tx = decided(tx_of(schedules={"s": table}, cursors={"s": known}, inbox=(pause,)), here())
+    assert verbs(tx) == ["pause-schedule s", "admit inbox/a.yaml", "schedule s"]
