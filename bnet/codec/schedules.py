@@ -16,6 +16,9 @@ from bnet.model.schedule import Entry, NamedSchedule, Schedule, Table
 
 LONGEST_WITHIN = 30 * 86400.0  # seconds: as long as keys are kept, by which a firing becomes one job
 LONGEST_SPREAD = 86400.0
+LONGEST_NAMES = (
+    500_000  # bytes that the machines' document beside a file takes for its names; it holds a million
+)
 NAMED = "use up to 64 lower case letters, digits, '.', '_' or '-' for the name"
 SINGLE = ("cron", "submit")  # a mapping with one of these fields is a schedule, and not a mapping of them
 
@@ -38,6 +41,10 @@ def read_table(text: bytes, file: str, stem: str) -> Table:
         if entry.name in entries:
             raise parsed.invalid(f"{entry.name} stands here twice", (*steps, "name"))
         entries[entry.name] = entry
+    if sum(len(name) + 40 for name in entries) > LONGEST_NAMES:
+        raise parsed.invalid(
+            f"holds {len(entries):,} schedules, too many for one file; put them into several"
+        )
     return Table(stem=stem, entries=entries)
 
 

@@ -30,7 +30,8 @@ GRACE = 600.0  # seconds by which a firing may come late before it counts as mis
 AHEAD = timedelta(minutes=15)  # a cursor further in the future was written by a wrong clock
 MOST_FIRED = 1000  # jobs of one transaction; the next one goes on
 MOST_MADE_UP = 100  # missed firings of one schedule that become a job each
-MOST_OWED = 20  # firings of one schedule that wait for a repository
+MOST_OWED = 1000  # firings of one file that wait for a repository: its cursor holds a million bytes
+MOST_TROUBLED = 100  # schedules of one file whose trouble is told
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -244,14 +245,15 @@ class _Outcome(msgspec.Struct):
 
 
 def _admitted(tx: Transaction, table: Table, due: Plan, facts: Facts) -> _Outcome:
-    outcome = _Outcome()
+    outcome, waiting = _Outcome(), 0
     for each in due.fires:
         name = each.entry.name
         asked = submission(each.entry, each.at)
         waits = _silent(asked, facts)
         late = (tx.now - each.due).total_seconds() > max(GRACE, each.entry.within)
         row = outcome.owed.get(name, ())
-        if waits and not late and len(row) < MOST_OWED:
+        if waits and not late and waiting < MOST_OWED:
+            waiting += 1
             outcome.owed[name] = (*row, each.at)
             if each.at not in due.cursor.owed.get(name, ()):
                 tx.apply(_told("wait", each, note=waits[:120]))
@@ -298,7 +300,8 @@ def _moved(tx: Transaction, due: Plan, outcome: _Outcome) -> Cursor:
         if name in outcome.trouble
         or (name not in outcome.fired and name in known and before.known.get(name) == known[name])
     }
-    still = replace(before, owed=_owed(due, outcome), trouble=trouble)
+    newest = sorted(trouble.items(), key=lambda each: each[1].at)[-MOST_TROUBLED:]
+    still = replace(before, owed=_owed(due, outcome), trouble=dict(newest))
     fresh = [each for each in due.fires if each.at not in before.owed.get(each.entry.name, ())]
     if not due.whole:
         # What is left was noticed in time, and is not late because of us.

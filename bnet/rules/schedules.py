@@ -12,6 +12,8 @@ from bnet.rules.jobs import Illegal
 from bnet.rules.transaction import Transaction
 
 MOST_NAMED = 12  # names in a message
+MOST_PAUSED = 200  # of one file by commands: its cursor holds a million bytes
+LONGEST_REASON = 500  # characters
 
 
 def find(state: State, name: str) -> tuple[Table, Entry]:
@@ -53,7 +55,10 @@ def pause(tx: Transaction, name: str, *, by: str, reason: str) -> Change:
     """Let a schedule fire no more until it is resumed."""
     table, entry = find(tx.state, name)
     cursor = cursor_of(tx, table.stem) or Cursor(until=tx.now)
-    paused = {**cursor.paused, entry.name: Pause(by=by, at=tx.now, reason=reason)}
+    paused = {**cursor.paused, entry.name: Pause(by=by[:200], at=tx.now, reason=reason[:LONGEST_REASON])}
+    if len(paused) > MOST_PAUSED:
+        path = f"{layout.SCHEDULES}{table.stem}.yaml"
+        raise Illegal(f"{MOST_PAUSED} schedules of {path} are paused by commands; say `paused:` in there")
     return _said(table, replace(cursor, paused=paused), "pause", entry.name, by, reason)
 
 

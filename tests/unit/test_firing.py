@@ -9,13 +9,15 @@ import pytest
 from msgspec.structs import replace
 
 from bnet.codec import layout
+from bnet.codec.documents import encode
 from bnet.codec.schedules import read_table
 from bnet.codec.view import View
+from bnet.errors import Invalid
 from bnet.model.command import PauseSchedule, ResumeSchedule
 from bnet.model.hub import Head
 from bnet.model.schedule import Cursor, Table
 from bnet.model.state import KeyFile, State
-from bnet.rules import firing
+from bnet.rules import firing, schedules
 from bnet.rules.admit import admit
 from bnet.rules.agenda import Agenda
 from bnet.rules.firing import fire, fired_submissions, next_due
@@ -321,6 +323,26 @@ def test_one_that_cannot_become_a_job_is_told_and_harms_no_other() -> None:
     net.edit(table(bad.replace("0 *", "30 *") + "b: {cron: 0 * * * *, submit: {command: x}}\n"))
     net.tick(NOON + 2 * HOUR)
     assert net.state.cursors["s"].trouble == {}, "an edit takes the word back"
+
+
+def test_its_cursor_stays_a_document_that_can_be_read() -> None:
+    stem = "s" * 64
+    rows = "".join(
+        f"n{i:05}{'x' * 10}: {{cron: 0 * * * *, submit: {{command: x, needs: [{'y' * 30}]}}}}\n"
+        for i in range(4100)
+    )
+    net = begun(table(rows, stem))
+    for _ in range(6):
+        net.tick(NOON + HOUR)
+    for name in list(net.state.schedules[stem].entries)[: schedules.MOST_PAUSED]:
+        net.does(PauseSchedule(schedule=name, reason="r" * 5000))
+    with pytest.raises(Illegal, match="are paused by commands"):
+        net.does(PauseSchedule(schedule=f"{stem}/n04000{'x' * 10}"))
+    cursor = net.state.cursors[stem]
+    assert len(cursor.trouble) == firing.MOST_TROUBLED
+    assert len(encode(cursor)) < layout.DOCUMENT_LIMIT
+    with pytest.raises(Invalid, match="too many for one file"):
+        table(rows + rows.replace("n0", "m0"), stem)
 
 
 # -- by name
