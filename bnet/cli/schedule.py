@@ -1,5 +1,6 @@
 """`bnet schedule`: jobs that come by the clock."""
 
+import json
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def show(app: App, name: str, as_json: bool) -> None:
         ("file", f"{told['file']}, by {told['by']}"),
         ("comes", f"{entry.cron} in {entry.timezone}" + (f", {entry.delay} s later" if entry.delay else "")),
         ("missed", f"{entry.missed}, within {entry.within:g} s"),
-        ("job", _printable(str(asked(entry)))),
+        ("job", _printable(json.dumps(asked(entry)))),
         ("last", "" if told["job"] is None else f"#{told['job']} {told['job_state']}"),
         ("paused", "" if told["paused"] is None else _remark(told | {"trouble": None})),
         ("trouble", "" if told["trouble"] is None else _remark(told)),

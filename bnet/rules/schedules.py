@@ -28,10 +28,11 @@ def find(state: State, name: str) -> tuple[Table, Entry]:
     """
     everything = {full: table for table in state.schedules.values() for full in table.entries}
     found = [name] if name in everything else [full for full in everything if full.endswith(f"/{name}")]
+    shown = name[:80].encode("unicode_escape").decode()  # it may play with a terminal
     if len(found) > 1:
-        raise Illegal(f"there are several schedules {name[:80]}: {_some(found)}")
+        raise Illegal(f"there are several schedules {shown}: {_some(found)}")
     if not found:
-        raise Illegal(f"there is no schedule {name[:80]}; the schedules are: {_some(sorted(everything))}")
+        raise Illegal(f"there is no schedule {shown}; the schedules are: {_some(sorted(everything))}")
     table = everything[found[0]]
     return table, table.entries[found[0]]
 

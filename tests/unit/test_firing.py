@@ -357,6 +357,8 @@ def test_a_schedule_is_named_in_full_or_by_what_is_unique() -> None:
         net.does(PauseSchedule(schedule="a"))
     with pytest.raises(Illegal, match="there is no schedule c; the schedules are: one/a, two/a, two/b"):
         net.does(PauseSchedule(schedule="c"))
+    with pytest.raises(Illegal, match=r"there is no schedule x\\x1b\[31m; "):
+        net.does(PauseSchedule(schedule="x\x1b[31m"))
     with pytest.raises(Illegal, match="schedule one/a is not paused"):
         net.does(ResumeSchedule(schedule="one/a"))
 
