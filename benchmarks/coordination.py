@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bursts
 import costs
 import histories
+import letters
 import timetables
 from common import Row, print_table
 
@@ -29,6 +30,7 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "telemetry": histories.telemetry,
     "replay": histories.replay,
     "schedules": timetables.schedules,
+    "messages": letters.messages,
 }
 
 

@@ -75,6 +75,7 @@ class FaultyHub:
         self.recorded = inner.recorded
         self.changes = inner.changes
         self.origin = inner.origin
+        self.brought = inner.brought
         self.older = inner.older
         self.read = inner.read
         self.names = inner.names

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,12 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def write_json(path: Path, value: object, *, durable: bool = True) -> None:
     """Write a JSON file, whole or not at all."""
     write_atomic(path, json.dumps(value, sort_keys=True).encode() + b"\n", durable=durable)
+
+
+def append_lines(path: Path, lines: Sequence[str]) -> None:
+    """Add lines to a file, in one write, so that what several processes add is not mixed; for what may be lost."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(handle, "".join(f"{line}\n" for line in lines).encode())
+    finally:
+        os.close(handle)

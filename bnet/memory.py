@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from bnet.codec import layout
 from bnet.codec.view import Changes, File
 from bnet.errors import Damaged
+from bnet.model.message import Brought
 from bnet.ports import Commit, Look, Recorded, Stamp, Update
 
 _NUMBER = re.compile(r"[0-9]{1,14}")  # as gitstore/objects.py reads it
@@ -125,7 +126,7 @@ class MemoryHub:
         found = (self.repository.recorded[oid] for oid in self._line(tip))
         return [each for each in found if each is not None][::-1]
 
-    def changes(self, old: str | None, new: str) -> Changes:
+    def changes(self, old: str | None, new: str, under: str = layout.ROOT) -> Changes:
         if old and old not in self.repository.trees:
             raise Damaged(f"there is no commit {old}")
         before = self.repository.trees[old] if old else {}
@@ -133,7 +134,7 @@ class MemoryHub:
         return {
             path: _file(path, after.get(path))
             for path in before.keys() | after.keys()
-            if path.startswith(layout.ROOT) and before.get(path) != after.get(path)
+            if path.startswith(under) and before.get(path) != after.get(path)
         }
 
     def origin(self, tip: str, path: str) -> tuple[str, str]:
@@ -143,6 +144,17 @@ class MemoryHub:
                 break
             last = oid
         return last, self.repository.commits[last].author
+
+    def brought(self, tip: str, paths: Sequence[str]) -> Mapping[str, Brought]:
+        found: dict[str, Brought] = {}
+        for path in paths:
+            for oid in self._line(tip):
+                commit = self.repository.commits[oid]
+                before = self.repository.trees[commit.parent] if commit.parent else {}
+                if path in self.repository.trees[oid] and path not in before:
+                    found[path] = Brought(oid, commit.author, commit.at)
+                    break
+        return found
 
     def older(self, tip: str, path: str) -> Iterator[tuple[str, bytes]]:
         versions: list[tuple[str, bytes | None]] = []

@@ -8,8 +8,11 @@ from typing import Protocol
 
 import msgspec
 
+from bnet.codec.layout import ROOT
 from bnet.codec.view import Changes
+from bnet.errors import BnetError
 from bnet.model.job import BuildReport
+from bnet.model.message import Ack, Brought, Entry
 from bnet.model.run import Intent, RunFact
 from bnet.model.telemetry import Sent
 from bnet.rules.leases import Observed
@@ -60,6 +63,14 @@ class Stamp(msgspec.Struct, frozen=True):
     next_job: int
     actor: str
     at: datetime
+
+
+class Acked(msgspec.Struct, frozen=True):
+    """An acknowledgement where it stands: its path, and the key of its message."""
+
+    path: str
+    key: str
+    ack: Ack
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -113,11 +124,14 @@ class Hub(Protocol):
     def recorded(self, tip: str) -> Sequence[Recorded]:
         """Return the commits in the ancestry of one that call themselves transactions, parents first."""
 
-    def changes(self, old: str | None, new: str) -> Changes:
-        """Return what differs between two commits' documents; with None, all of them."""
+    def changes(self, old: str | None, new: str, under: str = ROOT) -> Changes:
+        """Return what differs between two commits' documents under a directory; with None, all of them."""
 
     def origin(self, tip: str, path: str) -> tuple[str, str]:
         """Return the last commit that changed a path, and its author's address."""
+
+    def brought(self, tip: str, paths: Sequence[str]) -> Mapping[str, Brought]:
+        """Return for each of some paths the commit that brought it there last."""
 
     def older(self, tip: str, path: str) -> Iterable[tuple[str, bytes]]:
         """Yield the versions of a document before the one at `tip`: commit and content, newest first."""
@@ -220,6 +234,58 @@ class Notes(Protocol):
 
     def measure(self) -> dict[str, float | None]:
         """Return this machine's figures for the heartbeat."""
+
+
+class LettersLost(BnetError):
+    """The index of messages was lost; it is made anew when it is asked again."""
+
+
+class Letters(Protocol):
+    """This machine's index of the messages on a hub; it can be lost, and is made anew from the hub.
+
+    What it says is of one commit. Two processes may use it at once. Every method raises `LettersLost` if what was
+    there cannot be used; after that it is empty.
+    """
+
+    def tip(self) -> str:
+        """Return the commit that it shows; "" while it is empty."""
+
+    def advance(
+        self, old: str, new: str, *, gone: Sequence[str], put: Sequence[Entry], acks: Sequence[Acked]
+    ) -> bool:
+        """Go on from one commit to another; False, and nothing happens, if another process has done so meanwhile.
+
+        Args:
+            old: the commit that it shows; "" to begin anew.
+            new: the commit that it shows then.
+            gone: paths of messages and acknowledgements that changed or are there no more.
+            put: the messages that are there now.
+            acks: likewise.
+        """
+
+    def every(self) -> list[Entry]:
+        """Return all messages, oldest first."""
+
+    def some(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """Return those of some messages that are there."""
+
+    def named(self, beginning: str) -> list[Entry]:
+        """Return the messages whose id begins so, oldest first."""
+
+    def thread(self, thread: str) -> list[Entry]:
+        """Return the messages of a conversation, oldest first."""
+
+    def asking(self) -> list[str]:
+        """Return the keys of the messages that ask for something."""
+
+    def broken(self) -> list[Entry]:
+        """Return what cannot be read, or not wholly."""
+
+    def acks(self, keys: Sequence[str] | None = None) -> dict[str, list[Ack]]:
+        """Return who acknowledged which of some messages, or of all."""
+
+    def oldest_day(self) -> str | None:
+        """Return the first day that has messages, as `2026/11/20`."""
 
 
 class Store(Protocol):

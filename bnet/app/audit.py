@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from bnet.app.snapshot import NoLedger, Snapshot
+from bnet.codec import letter_paths
+from bnet.codec.layout import MESSAGES
 from bnet.model.job import Job
 from bnet.model.state import State
 from bnet.ports import Hub, Recorded, Stamp
 from bnet.rules.legal import Fault, Made, faults
+from bnet.rules.legal_messages import ask_faults, letter_faults
 from bnet.rules.transaction import read_archive
 
 
@@ -94,6 +97,19 @@ class Replay:
         self._snapshot.load(each.stamp.commit, each.stamp)
         after, self._last = self._snapshot.state, each.stamp.commit
         yield from faults(before, after, _made(each), self._archived(before, after))
+        yield from ask_faults(before, after)
+        yield from self._letters(before, after, _made(each))
+
+    def _letters(self, before: State, after: State, made: Made) -> Iterator[Fault]:
+        changes = self._hub.changes(before.tip, after.tip, MESSAGES)
+        if not changes:
+            return
+        old = self._hub.read(before.tip, list(changes))
+        new = {path: None if file is None else file.data or b"" for path, file in changes.items()}
+        acked = {key for path in changes if (key := letter_paths.ack_key(path)) is not None}
+        texts = self._hub.read(after.tip, [letter_paths.message_path(key) for key in acked])
+        told = {key: texts.get(letter_paths.message_path(key), b"") for key in acked}
+        yield from letter_faults(before, after, made, old, new, told)
 
     def _archived(self, before: State, after: State) -> dict[int, Job]:
         new = sorted(after.archive - before.archive)

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from datetime import timedelta
 
+from bnet.app.describe_messages import overdue_line
 from bnet.app.finding import Finding, Visit, bad, good, open_
 from bnet.app.telemetry import settled
 from bnet.codec import layout
@@ -79,6 +80,27 @@ def rejected(visit: Visit) -> Finding:
             f"its text is in {path} on the hub; commit it to coordination/inbox/ again, mended",
         )
     return good("no file of the inbox was refused in the last day")
+
+
+def messages(visit: Visit) -> Finding:
+    """Was a message not acknowledged in time, or cannot be read?"""
+    post, state = visit.patient.post, visit.state
+    if post is None or state is None:
+        return open_("nothing is known of the ledger")
+    now = visit.patient.clock.now()
+    late, broken = post.overdue(state, now), post.problems()
+    if late:
+        more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
+        name = late[0][0].rpartition("/")[2]
+        return bad(
+            overdue_line(*late[0], now) + more, f"bnet message read {name}, then: bnet message ack {name}"
+        )
+    if broken:
+        first = shlex.quote(broken[0].path)
+        return bad(
+            _told(broken), f"mend {first} on the hub's branch and commit it; its text is kept as it is"
+        )
+    return good("every message can be read, and was acknowledged in time where that was asked for")
 
 
 def registered(visit: Visit) -> Finding:

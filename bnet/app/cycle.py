@@ -12,6 +12,7 @@ from bnet.app.intent import Builder, intent_of
 from bnet.app.ledger import Landed, Ledger
 from bnet.app.lookup import Lookup
 from bnet.app.outgoing import Outgoing, was_reported
+from bnet.app.post import Post
 from bnet.app.standing import Telemetry, alone_after, check_registration, registration
 from bnet.app.telemetry import artifact_path
 from bnet.app.watch import watch, watched
@@ -67,6 +68,7 @@ class Node:
         digest: Callable[[bytes], str],
         workspaces: PurePath,
         builder: Builder,
+        post: Post | None = None,
     ) -> None:
         """Keep the parts.
 
@@ -80,6 +82,7 @@ class Node:
             digest: of an artifact's content, in hex.
             workspaces: where run directories are, for sandboxes.
             builder: how packages are built here.
+            post: the messages on the hub; without it, this server leaves them to others.
         """
         self.identity = identity
         self.ledger = ledger
@@ -91,6 +94,7 @@ class Node:
         self.workspaces = workspaces
         self.builder = builder
         self.agenda = Agenda()
+        self.post = post
         self._run_ids: dict[tuple[int, int], str] = {}
         self._wait_s = 0.0
         self._telemetry = Telemetry(identity, ledger.hub, notes, clock)
@@ -150,6 +154,11 @@ class Node:
         commands = readable_commands(tx.state.inbox)
         if here.trust_clock:
             commands += fired_submissions(tx.state, self.agenda, tx.now)
+        if self.post is not None:
+            here = replace(
+                here, mail=self.post.mail(tx.state, self.clock.now(), trust_clock=here.trust_clock)
+            )
+            commands += [each for news in here.mail.news for each in news.letter.commands]
         return replace(here, facts=self.lookup(tx.state, commands)) if commands else here
 
     def _artifacts(self, fact: RunFact) -> tuple[Artifact, ...]:
@@ -200,7 +209,8 @@ class Node:
         beat = observed.beat_at + state.settings.intervals.idle_heartbeat - self.clock.boot()
         oldest = min(finished, default=now)
         archive = state.settings.retention.finished - (now - oldest).total_seconds()
-        return max(0.0, min(beat, archive, firing))
+        mail = beat if self.post is None else self.post.rests(state, now)
+        return None if mail is None else max(0.0, min(beat, archive, firing, mail))
 
     def _intend(self, tx: Transaction) -> None:
         intents = [

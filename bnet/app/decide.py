@@ -14,7 +14,7 @@ from bnet.model.job import Artifact, Attempt, BuildReport, Job
 from bnet.model.run import RunExit, RunFact
 from bnet.model.server import Server
 from bnet.model.state import InboxFile
-from bnet.rules import jobs, servers, settle
+from bnet.rules import jobs, messages, servers, settle
 from bnet.rules.admit import admit, sources_of
 from bnet.rules.agenda import Agenda
 from bnet.rules.change import Change
@@ -47,6 +47,7 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
         facts: what was looked up for the commands in the inbox.
         trust_clock: whether the time of day may decide anything.
         most: how many jobs may be claimed at most, of a one-shot agent.
+        mail: what messages ask for.
         run_of: (job, attempt) -> UUID for a claim, the same each time it is asked.
         agenda: remembers when each schedule comes next.
     """
@@ -60,6 +61,7 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
     most: int | None
     run_of: Callable[[int, int], str]
     agenda: Agenda = msgspec.field(default_factory=Agenda)
+    mail: messages.Mail = messages.Mail()
 
 
 def decide(tx: Transaction, here: Here) -> None:
@@ -71,6 +73,9 @@ def decide(tx: Transaction, here: Here) -> None:
         take_in(tx, file, here.facts)
     if here.trust_clock:
         fire(tx, here.agenda, here.facts)
+    for news in here.mail.news:
+        if not _waits(news.letter.commands, here.facts):
+            messages.take_in(tx, news, here.facts)
     for fact in here.runs.values():
         _report(tx, fact, here)
     settle.expire_claims(tx, set(here.lapsed))
@@ -79,7 +84,10 @@ def decide(tx: Transaction, here: Here) -> None:
         settle.give_up_unclaimed(tx)
     settle.skip_hopeless(tx)
     _claim(tx, here)
+    messages.answer(tx, here.me.name)
     if here.trust_clock:
+        messages.remind(tx, here.mail, here.me.name)
+        messages.file_away(tx, here.mail)
         settle.archive(tx)
         if tx.changes:
             settle.prune(tx)
@@ -94,7 +102,7 @@ def take_in(tx: Transaction, file: InboxFile, facts: Facts) -> None:
         if not path.lower().endswith((".yaml", ".yml", ".json")):
             raise Invalid("is no .yaml file; the inbox takes commands in YAML", file=path)
         commands = parse_commands(file.text, path)
-        if any(_is_pending(facts.commits.get(pair)) for pair in sources_of(commands)):
+        if _waits(commands, facts):
             return  # its repository does not answer; the file waits where it is
         numbers = _admitted(tx, commands, by, facts, file)
     except Invalid as error:
@@ -103,6 +111,11 @@ def take_in(tx: Transaction, file: InboxFile, facts: Facts) -> None:
     name = path.removeprefix(layout.ROOT)
     note = " ".join(f"#{number}" for number in numbers[:10])
     tx.apply(Change(verb="admit", target=name, note=note, fields={"by": by}, files={file.path: None}))
+
+
+def _waits(commands: Sequence[Command], facts: Facts) -> bool:
+    """Tell whether a repository that commands refer to has not answered."""
+    return any(_is_pending(facts.commits.get(pair)) for pair in sources_of(commands))
 
 
 def _is_pending(found: str | Unresolved | None) -> bool:

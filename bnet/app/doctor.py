@@ -38,6 +38,7 @@ CHECKS: Mapping[str, Check] = {
     "settings": checks_network.settings,
     "machine-documents": checks_network.broken_by_machines,
     "inbox": checks_network.rejected,
+    "messages": checks_network.messages,
     "registered": checks_network.registered,
     "twin": checks_network.twin,
     "wanted": checks_network.wanted,

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from bnet.app.ledger import Diverged, Ledger
+from bnet.app.post import Post
 from bnet.app.probes import Probe, RoundTrips, try_writing
 from bnet.app.snapshot import NoLedger, TooNew
 from bnet.errors import BnetError, HubUnreachable
@@ -162,6 +163,7 @@ class Patient(msgspec.Struct, frozen=True, kw_only=True):
         host, git: how it is looked at.
         ledger, ledger_problem: this machine's hold of the ledger, or why there is none.
         clock, notes: of this machine.
+        post: the messages on the hub.
     """
 
     home: Path
@@ -174,6 +176,7 @@ class Patient(msgspec.Struct, frozen=True, kw_only=True):
     ledger_problem: str
     clock: Clock
     notes: Notes
+    post: Post | None = None
 
 
 class Visit:

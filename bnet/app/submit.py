@@ -4,31 +4,37 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from bnet.app.ledger import Ledger
 from bnet.app.lookup import Lookup
 from bnet.app.snapshot import NoLedger
+from bnet.codec import letter_paths, letters
 from bnet.codec.documents import Unreadable, decode
 from bnet.errors import BnetError, HubUnreachable, Invalid
 from bnet.files import read_or_none, set_aside, write_atomic
 from bnet.model.base import Record
 from bnet.model.command import Command, Submit
+from bnet.model.message import Draft
+from bnet.rules import messages
 from bnet.rules.admit import admit
 from bnet.rules.jobs import Illegal
-from bnet.rules.specs import Unresolved
+from bnet.rules.specs import Facts, Unresolved
 from bnet.rules.transaction import Transaction
 
+KEPT_MESSAGE = "the message is kept here; the next `bnet message send` or `bnet sync` delivers it, once"
 KEPT = "the submission is kept here; the next `bnet submit` or `bnet sync` delivers it, once"
 
 
 class Letter(Record, frozen=True, kw_only=True):
-    """A submission in the outbox: for which hub, from whom, and what."""
+    """What waits in the outbox: for which hub, from whom, and what: jobs, or messages."""
 
     hub: str
     by: str
-    jobs: tuple[Submit, ...]
+    jobs: tuple[Submit, ...] = ()
+    messages: tuple[Draft, ...] = ()
 
 
 class Outbox:
@@ -92,11 +98,7 @@ def send(ledger: Ledger, lookup: Lookup, commands: Sequence[Command], by: str) -
     numbers: list[int] = []
 
     def decide(tx: Transaction) -> None:
-        facts = lookup(tx.state, list(commands))
-        silent = [each.why for each in facts.commits.values() if isinstance(each, Unresolved) and each.again]
-        if silent:
-            raise HubUnreachable(f"a source does not answer: {silent[0]}")
-        numbers[:] = admit(tx, commands, by=by, facts=facts)
+        numbers[:] = admit(tx, commands, by=by, facts=_looked_up(lookup, tx, commands))
 
     ledger.transact(decide)
     return numbers
@@ -127,20 +129,81 @@ def submit(
     """
     ready = keyed(commands)
     letter = Letter(hub=hub, by=by, jobs=tuple(each for each in ready if isinstance(each, Submit)))
-    path = outbox.put(letter)
-    try:
-        ledger.refresh()
-        for refused in deliver(ledger, lookup, outbox, hub, before=path):
-            told(refused)
-        numbers = send(ledger, lookup, ready, by)
-    except (Illegal, Invalid, NoLedger):
-        path.unlink(missing_ok=True)
-        raise
-    except BnetError as error:
-        error.hint = "; ".join(filter(None, [error.hint, KEPT]))
-        raise
-    path.unlink(missing_ok=True)
+    outgoing = Outgoing(ledger, lookup, outbox, letter, told)
+    return outgoing.go(lambda: send(ledger, lookup, ready, by), KEPT)
+
+
+def send_message(
+    ledger: Ledger,
+    lookup: Lookup,
+    outbox: Outbox,
+    hub: str,
+    draft: Draft,
+    by: str,
+    told: Callable[[str], object] = str,
+) -> list[int]:
+    """Send a message, as `submit` does it with jobs; return the numbers of the jobs that its command became."""
+    outgoing = Outgoing(ledger, lookup, outbox, Letter(hub=hub, by=by, messages=(draft,)), told)
+    return outgoing.go(lambda: send_draft(ledger, lookup, draft, by), KEPT_MESSAGE)
+
+
+def send_draft(ledger: Ledger, lookup: Lookup, draft: Draft, by: str) -> list[int]:
+    """Send a message by one transaction, unless it is there; return the numbers of the jobs that it asks for.
+
+    Raises:
+        Illegal: it cannot be sent, or its command cannot be done.
+        HubUnreachable: it is not known whether it was.
+    """
+    ledger.refresh()
+    path = letter_paths.message_path(draft.key)
+    commands = list(letters.read(letters.write(draft.front, draft.body), path).commands)
+    numbers: list[int] = []
+
+    def decide(tx: Transaction) -> None:
+        numbers.clear()
+        if draft.key in tx.state.asks or ledger.hub.read(tx.state.tip, [path]):
+            numbers.extend(tx.state.asks[draft.key].jobs if draft.key in tx.state.asks else ())
+            return
+        facts = _looked_up(lookup, tx, commands)
+        numbers.extend(messages.send(tx, draft, commands, by=by, facts=facts))
+
+    ledger.transact(decide)
     return numbers
+
+
+class Outgoing(NamedTuple):
+    """A letter on its way, with what it is sent by."""
+
+    ledger: Ledger
+    lookup: Lookup
+    outbox: Outbox
+    letter: Letter
+    told: Callable[[str], object]
+
+    def go(self, act: Callable[[], list[int]], kept: str) -> list[int]:
+        """Do what the letter asks, after what waits in the outbox, and keep it there until it is known to be done."""
+        path = self.outbox.put(self.letter)
+        try:
+            self.ledger.refresh()
+            for refused in deliver(self.ledger, self.lookup, self.outbox, self.letter.hub, before=path):
+                self.told(refused)
+            numbers = act()
+        except (Illegal, Invalid, NoLedger):
+            path.unlink(missing_ok=True)
+            raise
+        except BnetError as error:
+            error.hint = "; ".join(filter(None, [error.hint, kept]))
+            raise
+        path.unlink(missing_ok=True)
+        return numbers
+
+
+def _looked_up(lookup: Lookup, tx: Transaction, commands: Sequence[Command]) -> Facts:
+    facts = lookup(tx.state, list(commands))
+    silent = [each.why for each in facts.commits.values() if isinstance(each, Unresolved) and each.again]
+    if silent:
+        raise HubUnreachable(f"a source does not answer: {silent[0]}")
+    return facts
 
 
 def deliver(
@@ -159,11 +222,15 @@ def deliver(
         if path == before:
             break
         try:
-            send(ledger, lookup, letter.jobs, letter.by)
+            if letter.jobs:
+                send(ledger, lookup, letter.jobs, letter.by)
+            for draft in letter.messages:
+                send_draft(ledger, lookup, draft, letter.by)
         except (Illegal, Invalid) as error:
             with suppress(FileNotFoundError):  # whoever submitted it was told first
                 set_aside(path, ".refused")
-            refused.append(f"a submission of {letter.by} was refused: {error}")
+            what = "submission" if letter.jobs else "message"
+            refused.append(f"a {what} of {letter.by} was refused: {error}")
             continue
         except BnetError:
             continue  # of the hub or a source, not of the letter: it waits

@@ -32,6 +32,7 @@ VERBS = {
     "lock": "bnet.cli.lock:lock",
     "schedule": "bnet.cli.schedule:schedule",
     "hub": "bnet.cli.hub:hub",
+    "message": "bnet.cli.message:message",
     "audit": "bnet.cli.audit:audit",
 }
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
+from bnet.app.describe_messages import with_messages
 from bnet.app.found import Wanted, establish
 from bnet.app.overview import heartbeats, overview, sentence
 from bnet.app.site import choose
 from bnet.cli.context import App, absolute, json_option, pass_app
+from bnet.cli.message import Desk
 from bnet.cli.render import JOB_HEADS, age, job_rows, note, out, out_json, table, word
 from bnet.errors import HubUnreachable
 
@@ -108,6 +110,8 @@ def status(app: App, as_json: bool) -> None:
         # A server began its telemetry anew between the two questions; its age is not worth a failure.
         beats = {}
     told = overview(state, app.machine.shown(app.url), beats, now)
+    desk = Desk(app)
+    with_messages(told, desk.post, state, desk.reader(state), now)
     if as_json:
         out_json(told)
         return
@@ -118,6 +122,8 @@ def status(app: App, as_json: bool) -> None:
         out("")
         out(table(SERVER_HEADS, [_server_row(each, now) for each in told["servers"]]))
     _tell_running(state, now)
+    if told["messages"]["unread"]:
+        note(f"{told['messages']['unread']} unread messages to you; `bnet message list --unread`")
     if told["rejected"]:
         note(f"{told['rejected']} refused commands are kept under coordination/rejected/ with their reasons")
 

@@ -20,12 +20,12 @@ import msgspec
 from bnet.app.describe_hub import in_force
 from bnet.cli.main import VERBS, cli
 from bnet.cli.render import seconds
-from bnet.model import command, hub, job, run, schedule, server, state, tree
+from bnet.model import command, hub, job, lock, message, run, schedule, server, state, tree
 from bnet.model.base import NAME_PATTERN, Seconds
 
 TABLES: dict[str, type[msgspec.Struct]] = {
     kind.__name__: kind
-    for module in (hub, job, server, state, command, run, tree, schedule)
+    for module in (hub, job, lock, server, state, command, run, tree, schedule, message)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__
 }
@@ -38,6 +38,7 @@ _WORDS = {
     "bool": "true or false",
     "datetime": "time",
     "Submit": "[job](job-fields.md)",
+    "Any": "anything",
 }
 _DESCRIBED = {
     typing.get_args(kind)[1].description: word
@@ -159,7 +160,7 @@ def _fields(kind: type[msgspec.Struct], before: str) -> list[str]:
     heads = kept.get("field", ["what"])
     rows = [["field", "type", "default", *heads], ["---"] * (3 + len(heads))]
     for each in msgspec.structs.fields(kind):
-        cells = [f"`{each.name}`", _cell(_type(each.type)), _default_of(each)]
+        cells = [f"`{each.encode_name}`", _cell(_type(each.type)), _default_of(each)]
         rows.append(cells + kept.get(cells[0], [""] * len(heads)))
     return [_row(each) for each in rows]
 

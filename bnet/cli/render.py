@@ -19,6 +19,8 @@ _COLOURS = {
     "skipped": "yellow",
     "paused": "yellow",
     "draining": "yellow",
+    "high": "yellow",
+    "urgent": "red",
 }
 
 
@@ -117,4 +119,4 @@ def age(moment: str | None, now: datetime) -> str:
 
 
 def _plain(text: str) -> str:
-    return click.unstyle(text)
+    return click.unstyle(text) if "\x1b" in text else text

@@ -18,12 +18,26 @@ def parse_commands(text: bytes, file: str) -> list[Command]:
         Invalid: something in it is wrong; the message names line and field.
     """
     parsed = people.parse(text, file)
-    data = parsed.data
+    return commands_of(parsed, parsed.data, ())
+
+
+def commands_of(parsed: people.Text, data: object, steps: people.Steps) -> list[Command]:
+    """Return the commands in a part of a text: one, or a list of them.
+
+    Args:
+        parsed: the text, for the place of an error.
+        data: what is at `steps`.
+        steps: the keys that lead to it.
+
+    Raises:
+        Invalid: something in it is wrong; the message names line and field.
+    """
     entries = data if isinstance(data, list) else [data]
     if not entries or data is None:
-        raise parsed.invalid(f"holds no command; begin with one of {', '.join(VERBS)}")
+        raise parsed.invalid(f"holds no command; begin with one of {', '.join(VERBS)}", steps)
     return [
-        _command(parsed, entry, (n,) if isinstance(data, list) else ()) for n, entry in enumerate(entries)
+        _command(parsed, entry, (*steps, n) if isinstance(data, list) else steps)
+        for n, entry in enumerate(entries)
     ]
 
 

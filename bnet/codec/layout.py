@@ -16,6 +16,9 @@ KEYS = ROOT + "keys/"
 LOCKS = ROOT + "locks/"
 ARCHIVE = ROOT + "archive/"
 SCHEDULES = ROOT + "schedules/"
+MESSAGES = "messages/"  # what people write to each other; codec/letter_paths.py knows the names in there
+ASKS = ROOT + "messages/asks/"
+FILED = ROOT + "messages/archive/"
 
 DIRECTORIES = (INBOX, REJECTED, SERVERS, JOBS, KEYS, LOCKS, ARCHIVE, SCHEDULES)
 
@@ -26,7 +29,7 @@ _JOB = re.compile(
 )
 _EXPLANATION = re.compile(r"readme(\.(md|txt|rst))?|\.git(keep|ignore|attributes)", re.IGNORECASE)
 _MACHINE = re.compile(
-    r"coordination/(ledger\.json$|(jobs|keys|servers|locks|archive|metrics)(/|$)"
+    r"coordination/(ledger\.json$|(jobs|keys|servers|locks|archive|messages|metrics)(/|$)"
     r"|(schedules|sources)/[^/]+\.state\.json$|notify\.state\.json$)"
 )
 
@@ -102,8 +105,10 @@ def is_machine(path: str) -> bool:
 
 
 def is_read(path: str) -> bool:
-    """Tell whether a document is part of the parsed state; of the archive only the names are."""
-    return path.startswith(ROOT) and not path.startswith((ARCHIVE, ROOT + "metrics/"))
+    """Tell whether a document is part of the parsed state, or of the index; of the archives only the names are."""
+    if path.startswith(MESSAGES):
+        return path.endswith((".md", ".json"))
+    return path.startswith(ROOT) and not path.startswith((ARCHIVE, FILED, ROOT + "metrics/"))
 
 
 def is_explanation(path: str) -> bool:

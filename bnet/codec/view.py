@@ -7,12 +7,14 @@ import msgspec
 
 from bnet.codec import layout, people
 from bnet.codec.documents import Unreadable, decode
+from bnet.codec.letter_paths import ask_key
 from bnet.codec.schedules import complaint_about, read_table
 from bnet.errors import Invalid
 from bnet.model.base import Record
 from bnet.model.hub import Head, Settings
 from bnet.model.job import Attempt, Claim, Job, JobResult, JobSpec, Wanted
 from bnet.model.lock import Lock
+from bnet.model.message import Ask
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
 from bnet.model.state import InboxFile, KeyFile, Problem, Rejection, State
@@ -126,7 +128,11 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
             for path, record in view.records.items()
             if isinstance(record, Cursor)
         },
-        archive=view.archive,
+        archive=frozenset(path for path in view.archive if path.startswith(layout.ARCHIVE)),
+        asks={
+            ask_key(path) or "": record for path, record in view.records.items() if isinstance(record, Ask)
+        },
+        filed=frozenset(path for path in view.archive if path.startswith(layout.FILED)),
         problems=tuple(view.problems[path] for path in sorted(view.problems)),
         restore=view.restore,
     )
@@ -151,7 +157,7 @@ class _Draft:
         part = layout.job_part(path)
         if part is not None:
             self._touch(part[0]).pop(part[1], None)
-        if path.startswith(layout.ARCHIVE):
+        if path.startswith((layout.ARCHIVE, layout.FILED)):
             (self.archive.discard if file is None else self.archive.add)(path)
             return
         if file is None:
@@ -250,6 +256,8 @@ def _kind(path: str, part: tuple[int, str] | None) -> type[Record] | None:
         return Lock
     if path.startswith(layout.SCHEDULES):
         return Cursor if layout.cursor_file(path) else Table if layout.schedule_file(path) else None
+    if ask_key(path) is not None:
+        return Ask
     return Rejection if path.startswith(layout.REJECTED) and path.endswith(".yaml") else None
 
 

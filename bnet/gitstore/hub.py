@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
+from bnet.codec.layout import ROOT
 from bnet.codec.view import Changes
 from bnet.errors import Damaged, HubUnreachable
 from bnet.gitstore import objects
 from bnet.gitstore.repo import NETWORK_TIMEOUT, SSH_OPTIONS, Repo
 from bnet.gitstore.sources import shown
+from bnet.model.message import Brought
 from bnet.ports import Commit, Look, Recorded, Stamp, Update
 from bnet.process import Completed, TimedOut, run
 
@@ -182,13 +184,16 @@ class RemoteHub:
     def recorded(self, tip: str) -> Sequence[Recorded]:
         return objects.recorded(self._repo, tip)
 
-    def changes(self, old: str | None, new: str) -> Changes:
-        return objects.changes(self._repo, old, new)
+    def changes(self, old: str | None, new: str, under: str = ROOT) -> Changes:
+        return objects.changes(self._repo, old, new, under)
 
     def origin(self, tip: str, path: str) -> tuple[str, str]:
         if self._recent[0] != tip:
             self._recent = tip, objects.recent_origins(self._repo, tip)
         return self._recent[1].get(path) or objects.origin(self._repo, tip, path)
+
+    def brought(self, tip: str, paths: Sequence[str]) -> Mapping[str, Brought]:
+        return objects.brought(self._repo, tip, paths)
 
     def older(self, tip: str, path: str) -> Iterator[tuple[str, bytes]]:
         return objects.older(self._repo, tip, path)

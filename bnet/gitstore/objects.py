@@ -1,5 +1,6 @@
 """Reading and writing of commits in a private repository, in as few processes as it takes."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -8,19 +9,21 @@ from bnet.codec.layout import DOCUMENT_LIMIT, ROOT, is_read
 from bnet.codec.view import Changes, File
 from bnet.errors import Damaged
 from bnet.gitstore.repo import Repo
+from bnet.model.message import Brought
 from bnet.ports import Commit, Recorded, Stamp
 
 REGULAR = ("100644", "100755", "100664")
 _NOTES = {"120000": "is a symbolic link", "160000": "is a submodule"}
 RECENT = 20  # commits
 _HEAD_LINE = re.compile(rb"\x01([0-9a-f]+)((?: [0-9a-f]*)*)\x02(.*)")
+_ADDED_LINE = re.compile(rb"\x01([0-9a-f]+) (-?[0-9]*)\x02(.*)")
 _OP = re.compile(rb"^Bnet-Op: (.*)$", re.MULTILINE)
 _STAMP = re.compile(rb"^Bnet-(Seq|Next-Job): (\d{1,14})$", re.MULTILINE)
 
 
-def changes(repo: Repo, old: str | None, new: str) -> Changes:
-    """Return the ledger documents that differ between two commits; with None for the old one, all of them."""
-    listed = dict(_listed(repo, old, new))
+def changes(repo: Repo, old: str | None, new: str, under: str = ROOT) -> Changes:
+    """Return the documents that differ between two commits; with None for the old one, all of them."""
+    listed = dict(_listed(repo, old, new, under))
     wanted = {
         oid for path, (mode, oid) in listed.items() if mode in REGULAR and is_read(path) and set(oid) != {"0"}
     }
@@ -41,18 +44,18 @@ def changes(repo: Repo, old: str | None, new: str) -> Changes:
     return found
 
 
-def _listed(repo: Repo, old: str | None, new: str) -> Iterator[tuple[str, tuple[str, str]]]:
+def _listed(repo: Repo, old: str | None, new: str, under: str) -> Iterator[tuple[str, tuple[str, str]]]:
     if old is None:
-        for entry in repo.out("ls-tree", "-r", "-z", "--full-tree", new, "--", ROOT).split(b"\0"):
+        for entry in repo.out("ls-tree", "-r", "-z", "--full-tree", new, "--", under).split(b"\0"):
             if entry:
                 meta, _, path = entry.partition(b"\t")
                 mode, _, oid = meta.decode().split(" ")
                 yield path.decode("utf-8", "surrogateescape"), (mode, oid)
         return
-    fields = repo.out("diff-tree", "-r", "-z", "--raw", "--no-renames", old, new, "--", ROOT).split(b"\0")
+    fields = repo.out("diff-tree", "-r", "-z", "--raw", "--no-renames", old, new, "--", under).split(b"\0")
     for meta, path in zip(fields[0::2], fields[1::2], strict=False):
         _, mode, _, oid, _ = meta.decode().lstrip(":").split(" ")
-        if path.startswith(ROOT.encode()):  # a submodule in the whole directory's place is listed too
+        if path.startswith(under.encode()):  # a submodule in the whole directory's place is listed too
             yield path.decode("utf-8", "surrogateescape"), (mode, oid)
 
 
@@ -236,6 +239,25 @@ def recent_origins(repo: Repo, tip: str) -> dict[str, tuple[str, str]]:
             break
         else:
             who = head[1].decode(), head[3].decode(errors="replace")
+    return found
+
+
+def brought(repo: Repo, tip: str, paths: Sequence[str]) -> dict[str, Brought]:
+    """Return for each of some paths the newest commit that added it; one process for all of them."""
+    if not paths:
+        return {}
+    limits = ("-z", "--no-renames", "--diff-filter=A", "--name-only")
+    top = os.path.commonpath(paths) if len(paths) > 1 else paths[0]
+    wanted, found, who = set(paths), dict[str, Brought](), None
+    told = repo.out("log", *limits, "--format=%x01%H %at%x02%ae", tip, "--", f":(literal){top}")
+    for piece in told.split(b"\0"):
+        head = _ADDED_LINE.fullmatch(piece)
+        if head is not None:
+            who = Brought(head[1].decode(), head[3].decode(errors="replace"), _moment(head[2].decode()))
+            continue
+        path = piece.removeprefix(b"\n").decode("utf-8", "surrogateescape")
+        if who is not None and path in wanted:
+            found.setdefault(path, who)
     return found
 
 

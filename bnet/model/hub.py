@@ -47,6 +47,7 @@ class Retention(Record, frozen=True, kw_only=True):
     rejected: Seconds = 14 * 86400.0
     keys: Seconds = 30 * 86400.0
     sources: Seconds = 7 * 86400.0
+    messages: Seconds = 30 * 86400.0
     workspaces: Seconds = 7 * 86400.0
     workspace_bytes: int = 5 * 10**9
 

@@ -8,6 +8,7 @@ from bnet.model.base import Moment, Record
 from bnet.model.hub import Head, Settings
 from bnet.model.job import Job
 from bnet.model.lock import Lock
+from bnet.model.message import Ask
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
 
@@ -64,6 +65,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     `jobs` holds open jobs and those finished lately; older ones are in the files named by `archive`.
     `schedules` holds people's files of schedules by stem, `cursors` what was fired of each.
+    `asks` is what messages asked for, by their keys; days whose messages have gone are in the files named by `filed`.
     `restore` lists machine documents that a commit by hand changed: what the next transaction writes back.
     """
 
@@ -79,5 +81,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     schedules: Mapping[str, Table] = {}
     cursors: Mapping[str, Cursor] = {}
     archive: frozenset[str] = frozenset()
+    asks: Mapping[str, Ask] = {}
+    filed: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
     restore: Mapping[str, bytes | None] = {}

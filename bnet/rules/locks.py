@@ -1,7 +1,7 @@
 """What can happen to a named lock, from the asking to the end of a holding.
 
 A process that holds a lock, or waits for it, gives signs of life by moving a ref of its own; one that cannot, holds
-for a time. Others count that on their own clocks, as they count leases (ADR 2, ADR 17).
+for a time. Others count that on their own clocks, as they count leases (ADR 2, ADR 19).
 """
 
 from collections.abc import Iterable, Mapping

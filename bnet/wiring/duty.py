@@ -147,6 +147,7 @@ class Duty:
             _digest,
             machine.home.runs,
             Builder((sys.executable, "-m", "bnet"), str(machine.home.cache)),
+            machine.post(self.identity.hub),
         )
         node.agenda.thaw(read_or_none(self._agenda_path) or b"")
         return node

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from bnet import scaffold
 from bnet.app.finding import Patient
 from bnet.app.ledger import Ledger
+from bnet.app.post import Post
 from bnet.app.submit import Outbox
 from bnet.app.whereabouts import hub_here, ledger_branch
 from bnet.codec import people
@@ -34,6 +36,9 @@ from bnet.model.command import Command, Submit
 from bnet.model.job import Source
 from bnet.model.server import Identity
 from bnet.rules.specs import Unresolved
+
+if TYPE_CHECKING:
+    from bnet.host.letters import ReadMarks
 
 SYNC_PATIENCE = 30.0  # seconds: longer than a sync takes
 
@@ -58,6 +63,7 @@ class Machine:
         self.clock = SystemClock()
         self.chance = random.Random()
         self._hubs: dict[str, RemoteHub] = {}
+        self._posts: dict[str, Post] = {}
         self._places: dict[str, Place] = {}
 
     @cached_property
@@ -147,6 +153,7 @@ class Machine:
             )
         shutil.rmtree(self.home.hub_dir(url), ignore_errors=True)
         self._hubs.pop(url, None)
+        self._posts.pop(url, None)
         self.settle(url, branch)
         return self.hub(url)
 
@@ -155,6 +162,7 @@ class Machine:
         if self.place(url).branch != branch:
             self._places[url] = Place(url, branch)
             self._hubs.pop(url, None)
+            self._posts.pop(url, None)
 
     @staticmethod
     def shown(url: str) -> str:
@@ -232,6 +240,22 @@ class Machine:
             ledger.snapshot.thaw(kept)
         return ledger
 
+    def post(self, url: str) -> Post:
+        """Return the messages on a hub, with the index of them that this machine keeps."""
+        if url not in self._posts:
+            from bnet.host.letters import LetterIndex  # SQLite: 5 ms
+
+            self.home.ensure()
+            index = LetterIndex(self.home.hub_dir(url) / "messages.db")
+            self._posts[url] = Post(self.hub(url), index)
+        return self._posts[url]
+
+    def marks(self, url: str) -> "ReadMarks":
+        """Return which messages of a hub have been read here."""
+        from bnet.host.letters import ReadMarks
+
+        return ReadMarks(self.home.hub_dir(url) / "read")
+
     def keep(self, url: str, ledger: Ledger) -> None:
         """Keep a ledger's snapshot for the next process, if it has moved far enough to be worth it."""
         hub = self.hub(url)
@@ -286,6 +310,7 @@ class Machine:
             ledger_problem=problems[1],
             clock=self.clock,
             notes=LocalNotes(self.home.path),
+            post=None if ledger is None or url is None else self.post(url),
         )
 
     def resolve(self, repository: str, ref: str) -> str | Unresolved:

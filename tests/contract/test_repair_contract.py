@@ -316,7 +316,7 @@ def test_what_is_no_damage_is_left_alone(memory: World, tmp_path: Path, files: F
 
 
 def test_links_and_submodules_that_nobody_reads_are_left_alone(git_world: GitWorld, tmp_path: Path) -> None:
-    tip = git_world.person({layout.ROOT + "a": Link("hub.yaml"), "coordination/messages/x": Module()})
+    tip = git_world.person({layout.ROOT + "a": Link("hub.yaml"), "coordination/notes/x": Module()})
     assert wrong(doctor(git_world, tmp_path)) == set()
     assert repaired(git_world.machine("a").ledger, tmp_path) == []
     assert git_world.tip() == tip

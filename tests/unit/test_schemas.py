@@ -52,6 +52,11 @@ def test_each_is_a_schema(name: str) -> None:
         ("schedule.json", None, True),
         ("schedule.json", {"cron": "@daily", "submit": {"command": "true"}, "zone": "UTC"}, False),
         ("schedule.json", [{"cron": "@daily", "submit": {"command": "true"}}], False),
+        ("message.json", None, True),
+        ("message.json", {"from": "ann", "to": ["s1", "os=linux"], "requires_ack": "4h"}, True),
+        ("message.json", {"command": [{"submit": {"command": "true"}}], "mood": "good"}, True),
+        ("message.json", {"command": {"submit": {"comand": "true"}}}, False),
+        ("message.json", {"priority": "hihg"}, False),
     ],
 )
 def test_what_they_accept(name: str, value: Any, accepted: bool) -> None:

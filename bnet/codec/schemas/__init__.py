@@ -11,6 +11,7 @@ import msgspec
 from bnet.codec import people
 from bnet.model.command import VERBS, Submit
 from bnet.model.hub import Settings
+from bnet.model.message import Front
 from bnet.model.schedule import NamedSchedule, Schedule
 from bnet.model.tree import Tree
 
@@ -25,6 +26,7 @@ def build() -> dict[str, bytes]:
         "hub.json": _hub(),
         "inbox.json": _inbox(),
         "job.json": _job(),
+        "message.json": _message(),
         "schedule.json": _schedule(),
         "tree.json": _tree(),
     }
@@ -89,6 +91,21 @@ def _schedule() -> dict[str, Any]:
     single = {"properties": {"cron": {"type": "string"}}, "required": ["cron"], "type": "object"}
     schema["if"], schema["then"] = single, one
     schema["else"] = {"anyOf": [many, listed, {"type": "null"}]}
+    return schema
+
+
+def _message() -> dict[str, Any]:
+    """Return the schema of a message's front matter; its command is one of the inbox."""
+    schema = _of(Front, "The front matter of a message (messages/<yyyy>/<mm>/<dd>/<id>.md)")
+    inbox = _inbox()
+    command = schema["$defs"]["Front"]["properties"]["command"]
+    schema["$defs"]["Front"]["properties"]["command"] = {
+        "description": command["description"],
+        "anyOf": [*inbox["anyOf"], {"type": "null"}],
+    }
+    schema["$defs"] |= inbox["$defs"]
+    schema["type"] = ["object", "null"]  # a front matter of nothing but comments
+    schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"type": "null"}]
     return schema
 
 

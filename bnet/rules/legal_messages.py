@@ -1,0 +1,88 @@
+"""What a transaction may do to messages: derived once more from the rules, and compared."""
+
+from collections.abc import Iterator, Mapping
+
+from msgspec.structs import replace
+
+from bnet.codec import letter_paths, letters
+from bnet.codec.documents import Unreadable, decode
+from bnet.errors import Invalid
+from bnet.model.message import Ack, Ask
+from bnet.model.state import State
+from bnet.rules.addressing import is_addressed
+from bnet.rules.legal import Fault, Made
+from bnet.rules.messages import closed_days
+
+
+def ask_faults(before: State, after: State) -> Iterator[Fault]:
+    """Yield what is wrong with what a transaction made of what messages asked for."""
+    shut, shut_then = closed_days(before.filed), closed_days(after.filed)
+    for path in sorted(before.filed - after.filed):
+        yield Fault(path, "has left the archive")
+    for key in sorted(before.asks.keys() | after.asks.keys()):
+        old, new = before.asks.get(key), after.asks.get(key)
+        if old is new or old == new:
+            continue
+        if new is None:
+            if letter_paths.day_of(key) not in shut_then:
+                yield Fault(key, "what it asked for is forgotten, and its day was not filed away")
+        elif old is None and letter_paths.day_of(key) in shut:
+            yield Fault(key, "was taken in although its day had been filed away")
+        elif text := _changed(old, new, after):
+            yield Fault(key, text)
+
+
+def _changed(old: Ask | None, new: Ask, after: State) -> str:
+    fresh = replace(new, raised=0, answered=False)
+    before = fresh if old is None else old
+    if replace(new, raised=before.raised, answered=before.answered) != before:
+        return "what it asked for has changed"
+    if not before.raised <= new.raised <= before.raised + 1 or (before.answered and not new.answered):
+        return "was raised again, or answered, out of turn"
+    jobs = [after.jobs.get(number) for number in new.jobs]
+    early = any(job is not None and job.result is None for job in jobs)
+    if new.answered and not before.answered and (early or not new.command):
+        return "was answered before its command was done"
+    return ""
+
+
+def letter_faults(
+    before: State,
+    after: State,
+    made: Made,
+    old: Mapping[str, bytes],
+    new: Mapping[str, bytes | None],
+    texts: Mapping[str, bytes],
+) -> Iterator[Fault]:
+    """Yield what is wrong with what a transaction made of the files under messages/.
+
+    Args:
+        before, after, made: as for `legal.faults`.
+        old: those of the changed files that were there before.
+        new: path -> content of each changed file; None where it is gone, or not read.
+        texts: key -> file, of the messages that were acknowledged.
+    """
+    shut = closed_days(after.filed)
+    for path, data in new.items():
+        key = letter_paths.message_key(path) or letter_paths.beside(path)
+        if path in old:
+            if key is None or letter_paths.day_of(key) not in shut or data is not None:
+                yield Fault(path, "was changed or removed after it had been sent")
+        elif (acked := letter_paths.ack_key(path)) is not None and data is not None:
+            text = _wrong_ack(acked, data, before, after, made, texts.get(acked, b""))
+            if text:
+                yield Fault(path, text)
+
+
+def _wrong_ack(key: str, data: bytes, before: State, after: State, made: Made, text: bytes) -> str:
+    try:
+        who = decode(Ack, data).who
+        to = letters.read(text, "").front.addressed
+    except (Unreadable, Invalid):
+        return "acknowledges what cannot be read"
+    if who != made.actor:
+        return f"was acknowledged for {who} by {made.actor}"
+    ask = after.asks.get(key)
+    if not is_addressed(to, who, before.servers) and (ask is None or who not in ask.expects):
+        return f"was acknowledged by {who}, to whom it was not addressed"
+    return ""

@@ -1,0 +1,452 @@
+"""Messages on a hub: what one asks happens once, whoever commits, reverts, or comes at the same time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from worlds import ALICE, NOON, GitWorld, Link, Machine, World, claim, finish, nothing, register
+
+from bnet.app.audit import audit
+from bnet.app.correspond import acknowledge, archived, draft, file_old, find
+from bnet.app.lookup import Lookup
+from bnet.app.post import Post
+from bnet.app.submit import send_draft
+from bnet.codec import layout, letter_paths
+from bnet.codec.documents import encode
+from bnet.errors import BnetError, HubUnreachable, RefusedByPolicy
+from bnet.host.letters import LetterIndex
+from bnet.model.message import Ack, Draft, Front
+from bnet.rules import messages
+from bnet.rules.change import Change
+from bnet.rules.jobs import Illegal
+from bnet.rules.specs import Facts, Unresolved
+from bnet.rules.transaction import Transaction
+
+TODAY = "2026/11/20"
+HELLO = f"messages/{TODAY}/hello.md"
+ASK = b"---\nto: s1\ncommand:\n  submit: {name: greet, command: echo hi}\n---\nPlease.\n"
+WAITS = b"---\nto: [s1, s2]\nsubject: Mind the gap\nrequires_ack: 10m\n---\n"
+MONTH = 31 * 86400.0
+
+
+class Desk:
+    """One machine at its hub, with its own index of the messages."""
+
+    def __init__(self, world: World, name: str = "s1", **more: Any) -> None:
+        self.world, self.name = world, name
+        self.machine: Machine = world.machine(name, **more)
+        self.post = Post(self.machine.hub, LetterIndex(None))
+        self.ledger = self.machine.ledger
+
+    def decide(self, tx: Transaction) -> None:
+        """Do what a sync does about messages, in its order."""
+        mail = self.post.mail(tx.state, tx.now)
+        for news in mail.news:
+            messages.take_in(tx, news, Facts())
+        messages.answer(tx, self.name)
+        messages.remind(tx, mail, self.name)
+        messages.file_away(tx, mail)
+
+    def sync(self, after: float = 0.0) -> Sequence[str]:
+        """Make a transaction of what is due, and return what was done."""
+        self.machine.clock.sleep(after)
+        self.ledger.refresh()
+        landed = self.ledger.transact(self.decide)
+        return [f"{each.verb} {each.target}" for each in landed.tx.changes]
+
+    def does(self, *decisions: Any) -> None:
+        for decide in decisions:
+            self.ledger.refresh()
+            self.ledger.transact(decide)
+
+    def send(self, to: Sequence[str] = ("s1",), body: str = "", **fields: Any) -> Draft:
+        ready = self.draft(to, body, **fields)
+        send_draft(self.ledger, lookup(self), ready, self.name)
+        return ready
+
+    def draft(self, to: Sequence[str] = ("s1",), body: str = "", **fields: Any) -> Draft:
+        front = Front(sender=self.name, to=tuple(to), **({"subject": "S"} | fields))
+        chance = random.Random(f"{self.name}{self.machine.clock.seconds}{fields}")
+        return draft(
+            front=front, body=body, files={}, digests={}, now=self.machine.clock.now(), chance=chance
+        )
+
+    def ack(self, reference: str, note: str = "") -> bool:
+        self.ledger.refresh()
+        return acknowledge(
+            self.ledger, self.post, find(self.ledger, self.post, reference).entry.key, self.name, note
+        )
+
+    def listed(self) -> list[str]:
+        """Return the ids of all messages, with a mark at those that cannot be read."""
+        self.ledger.refresh()
+        entries = self.post.ask(self.ledger.state.tip, self.post.index.every)
+        return [each.id + ("" if each.readable else "!") for each in entries]
+
+    def thread(self, name: str) -> list[str]:
+        self.ledger.refresh()
+        return [
+            each.subject
+            for each in self.post.ask(self.ledger.state.tip, lambda: self.post.index.thread(name))
+        ]
+
+    def names(self) -> list[str]:
+        return sorted(job.spec.name for job in self.ledger.state.jobs.values())
+
+
+def lookup(desk: Desk) -> Lookup:
+    return Lookup(desk.machine.hub, lambda repository, ref: Unresolved("no sources here"))
+
+
+def wrong(world: World) -> list[str]:
+    hub = world.hub("auditor")
+    hub.fetch(world.tip())
+    return [f"{each.fault.target} {each.fault.text}" for each in audit(hub, world.tip()).wrong]
+
+
+@pytest.fixture
+def two(world: World) -> World:
+    for name in ("s1", "s2"):
+        world.machine(name).ledger.transact(register(name))
+    return world
+
+
+# -- a request by a plain commit
+
+
+def test_a_commands_answer_comes_into_its_thread(two: World) -> None:
+    two.person({HELLO: ASK}, by=ALICE)
+    desk = Desk(two)
+    assert desk.sync() == ["submit #1", "take-in hello"]
+    assert desk.ledger.state.jobs[1].spec.submitted_by == ALICE
+    assert desk.sync() == [], "while the job waits, there is no answer"
+    desk.does(claim(1), finish(1))
+    [told] = desk.sync()
+    assert told.startswith("message hello.answer-")
+    assert desk.thread("hello") == ["Please.", "Re: Please. (success)"]
+    assert desk.sync() == [] and Desk(two, "s2").sync() == []
+    assert wrong(two) == []
+
+
+def test_a_command_that_cannot_be_done_is_answered_with_the_reason_and_stays_where_it_is(two: World) -> None:
+    two.person({HELLO: b"---\ncommand: {cancel: {job: 7}}\n---\n"})
+    desk = Desk(two)
+    assert [each.partition(".")[0] for each in desk.sync()] == ["take-in hello", "message hello"]
+    found = find(desk.ledger, desk.post, desk.listed()[-1])
+    assert b"there is no job #7" in (found.text or b"")
+    assert desk.sync() == [] and wrong(two) == []
+
+
+def test_two_servers_at_once_take_it_in_once(two: World) -> None:
+    two.person({HELLO: ASK})
+    other = Desk(two, "s2")
+    ran: list[Sequence[str]] = []
+    desk = Desk(
+        two, "s1", meanwhile=lambda call: ran.append(other.sync()) if not ran else None, push=["wait"]
+    )
+    assert desk.sync() == [] and len(ran) == 1 and "take-in hello" in ran[0]
+    assert desk.names() == ["greet"]
+
+
+@pytest.mark.parametrize("fault", ["before", "after", "late", "twice"])
+def test_a_push_that_goes_wrong_makes_no_second_job_and_no_second_answer(two: World, fault: Any) -> None:
+    two.person({HELLO: ASK})
+    desk = Desk(two, "s1", push=[fault, "", fault])
+    for _ in range(3):
+        try:
+            desk.sync(1.0)
+        except HubUnreachable:
+            continue
+    Desk(two, "s2").sync()
+    desk.ledger.refresh()
+    assert desk.names() == ["greet"]
+    desk.does(claim(1), finish(1))
+    desk.sync()
+    Desk(two, "s2").sync()
+    assert len(desk.thread("hello")) == 2
+
+
+def test_reverts_of_all_kinds_do_nothing_again(two: World) -> None:
+    two.person({HELLO: ASK})
+    desk = Desk(two)
+    before = two.tip()
+    desk.sync()
+    desk.does(claim(1), finish(1))
+    desk.sync()
+    taken = dict(desk.ledger.state.asks)
+    reverted: dict[str, Any] = dict.fromkeys(paths_of(two, layout.ASKS, layout.JOBS))
+    two.person(reverted, message=f'Revert "take in"\n\n{before}')
+    assert desk.sync() == [], "it is restored, and nothing is done"
+    two.person({HELLO: None})
+    two.person({HELLO: ASK})
+    assert Desk(two, "s2").sync() == []
+    desk.ledger.refresh()
+    assert desk.ledger.state.asks == taken and desk.names() == ["greet"]
+    assert wrong(two) == []
+
+
+def paths_of(world: World, *under: str) -> list[str]:
+    hub, tip = world.hub("reader"), world.tip()
+    hub.fetch(tip)
+    return [path for each in under for path in hub.names(tip, each)]
+
+
+def test_a_message_that_was_mended_is_taken_in_then(two: World) -> None:
+    two.person({HELLO: b"---\ncommand: {submit: {comand: x}}\n---\n"})
+    desk = Desk(two)
+    assert desk.sync() == [] and desk.listed() == ["hello!"]
+    assert "did you mean command" in desk.post.problems()[0].message
+    two.person({HELLO: ASK}, by="bob@example.invalid")
+    assert desk.sync() == ["submit #1", "take-in hello"] and desk.listed() == ["hello"]
+    assert desk.ledger.state.jobs[1].spec.submitted_by == "bob@example.invalid", "who wrote what is done"
+
+
+DAMAGE: dict[str, tuple[str, Any, str]] = {
+    "no end of the front matter": (HELLO, b"---\nto: s1\n", "has no end"),
+    "a conflict": (HELLO, b"---\n<<<<<<< HEAD\nto: a\n=======\n---\n", "no valid YAML"),
+    "a list": (HELLO, b"---\n- a\n---\n", "is no mapping"),
+    "bytes that are no text": (HELLO, b"---\nto: s1\n---\n\xff\xfe", "is no UTF-8 text"),
+    "another type": (HELLO, b"---\npriority: 3\n---\n", "priority"),
+    "a time without a zone": (HELLO, b"---\nat: 2026-11-20 12:00\n---\n", "is no time with a zone"),
+    "an alias bomb": (HELLO, b"---\na: &a [x,x]\nb: &b [*a,*a]\nto: *b\n---\n", "must be"),
+    "nobody": (HELLO, b"---\nto: []\n---\n", "names a server"),
+    "too large": (HELLO, b"x" * 1_000_001, "bytes"),
+    "a misspelt field": (HELLO, b"---\nsubjct: S\n---\n", "did you mean subject"),
+    "another id": (HELLO, b"---\nid: other\n---\n", "its id is the file's name"),
+    "no day": ("messages/hello.md", b"hi", "is no message where it stands"),
+    "a day that is none": ("messages/2026/13/40/hello.md", b"hi", "is no message where it stands"),
+    "an odd name": (f"messages/{TODAY}/my message.md", b"hi", "is no message where it stands"),
+    "a device": (f"messages/{TODAY}/nul.md", b"hi", "is no message where it stands"),
+    "control characters": (f"messages/{TODAY}/a\x1b[2J\n.md", b"hi", "is no message where it stands"),
+    "a broken acknowledgement": (f"messages/{TODAY}/hello.acks/s1.json", b"{", "is no acknowledgement"),
+    "somebody else's acknowledgement": (
+        f"messages/{TODAY}/hello.acks/s1.json",
+        encode(Ack(who="s2", at=NOON)),
+        "is no acknowledgement",
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "data", "said"), DAMAGE.values(), ids=DAMAGE.keys())
+def test_damage_is_named_and_stops_nothing(two: World, path: str, data: bytes, said: str) -> None:
+    two.person({path: data, f"messages/{TODAY}/fine.md": ASK})
+    desk = Desk(two)
+    assert desk.sync() == ["submit #1", "take-in fine"]
+    [problem] = desk.post.problems()
+    assert said in problem.message and problem.message.isprintable()
+    assert "fine" in desk.listed() and wrong(two) == []
+    two.person({path: None})
+    desk.sync()
+    assert desk.listed()[0] == "fine" and desk.post.problems() == []
+
+
+def test_a_link_and_a_whole_directory_that_goes_are_survived(git_world: GitWorld) -> None:
+    git_world.person({HELLO: Link("/etc/passwd"), f"messages/{TODAY}/waits.md": WAITS})
+    desk = Desk(git_world)
+    desk.sync()
+    assert set(desk.listed()) == {"hello!", "waits"}
+    git_world.person({"messages": None})
+    assert desk.sync(86400.0) == [], "what is gone is not raised again"
+    assert desk.listed() == []
+
+
+def test_what_a_plain_file_lacks_is_from_its_path_and_its_commit(two: World) -> None:
+    two.person({HELLO: b"# Good morning\n\nAll well."}, by=ALICE)
+    two.person({HELLO: b"# Good evening\n\nAll well."}, by="bob@example.invalid")
+    desk = Desk(two)
+    entry = find(desk.ledger, desk.post, "hel").entry
+    assert (entry.id, entry.sender, entry.at) == ("hello", ALICE, NOON)
+    assert (entry.to, entry.subject, entry.asks) == (("all",), "Good evening", False)
+
+
+# -- sending
+
+
+def test_a_message_that_was_sent_is_there_once_whatever_became_of_the_push(two: World) -> None:
+    desk = Desk(two, "s2", push=["after", "before"])
+    ready = desk.draft(command={"submit": {"name": "greet", "command": "true"}})
+    for _ in range(3):
+        try:
+            send_draft(desk.ledger, lookup(desk), ready, "s2")
+        except HubUnreachable:
+            continue
+    assert desk.listed() == [ready.front.id] and desk.names() == ["greet"]
+    assert desk.ledger.state.asks[ready.key].jobs == (1,) and wrong(two) == []
+
+
+def test_a_message_whose_command_cannot_be_done_is_not_sent(two: World) -> None:
+    desk = Desk(two)
+    with pytest.raises(Illegal, match="there is no job #9"):
+        desk.send(command={"cancel": {"job": 9}})
+    assert desk.listed() == [] and desk.ledger.state.asks == {}
+
+
+def test_too_much_is_refused(two: World) -> None:
+    desk = Desk(two)
+    with pytest.raises(Illegal, match="at most 256,000"):
+        desk.send(body="x" * 256_000)
+
+
+# -- acknowledging
+
+
+def test_two_who_acknowledge_at_once_both_have(two: World) -> None:
+    two.person({HELLO: WAITS})
+    Desk(two).sync()
+    other = Desk(two, "s2")
+    ran: list[bool] = []
+    desk = Desk(
+        two,
+        "s1",
+        meanwhile=lambda call: ran.append(other.ack("hello", "too")) if not ran else None,
+        push=["wait"],
+    )
+    assert desk.ack("hello") and ran == [True]
+    found = find(desk.ledger, desk.post, "hello")
+    assert {(each.who, each.note) for each in found.acks} == {("s1", ""), ("s2", "too")}
+    assert not desk.ack("hello"), "once is enough"
+    assert desk.sync(3600.0) == [] and wrong(two) == []
+
+
+def test_who_is_not_addressed_may_not_acknowledge(two: World) -> None:
+    sent = Desk(two, "s1").send(["s2"], requires_ack="1h")
+    with pytest.raises(RefusedByPolicy, match="is addressed to s2, not to s1"):
+        Desk(two, "s1").ack(sent.front.id)
+    assert Desk(two, "s2").ack(sent.front.id)
+
+
+def test_what_nobody_acknowledges_is_raised_again_by_whoever_looks_and_by_one_alone(two: World) -> None:
+    two.person({HELLO: WAITS})
+    desk, other = Desk(two, "s1"), Desk(two, "s2")
+    desk.sync()
+    other.machine.clock.sleep(0)
+    assert desk.sync(599.0) == []
+    assert len(desk.sync(2.0)) == 1 and other.sync(601.0) == []
+    desk.ack("hello")
+    subjects = [entry for entry in desk.post.index.every() if entry.in_reply_to == "hello"]
+    assert [(each.to, each.priority) for each in subjects] == [(("s1", "s2"), "high")]
+    assert len(other.sync(600.0)) == 1, "and again, to those who are left"
+    assert len(desk.listed()) == 3
+    last = [each for each in desk.post.index.every() if each.in_reply_to == "hello"][-1]
+    assert (last.to, last.priority) == (("s2",), "urgent")
+    for _ in range(20):
+        desk.sync(86400.0 / 2)
+    assert len(desk.thread("hello")) == 1 + messages.MOST_RAISED
+    assert [names for _, _, names in desk.post.overdue(desk.ledger.state, desk.machine.clock.now())] == [
+        ["s2"]
+    ]
+    assert wrong(two) == []
+
+
+# -- filing away
+
+
+def test_a_day_that_is_long_over_leaves_the_tree_and_stays_readable(two: World) -> None:
+    two.person({HELLO: ASK, f"messages/{TODAY}/broken.md": b"---\n"})
+    desk = Desk(two)
+    desk.sync()
+    sent = desk.send(["s2"], "text", requires_ack=True)
+    Desk(two, "s2").ack(sent.front.id)
+    assert not any(each.startswith("file") for each in desk.sync(MONTH)), "an answer is still to come"
+    desk.does(claim(1), finish(1))
+    assert f"file {TODAY}" in desk.sync()
+    left = paths_of(two, "messages", layout.ASKS)
+    assert all(TODAY not in path for path in left)
+    again = find(desk.ledger, desk.post, sent.front.id)
+    assert (
+        again.filed is not None
+        and [each.who for each in again.acks] == ["s2"]
+        and b"text" in (again.text or b"")
+    )
+    assert {each.entry.id for each in archived(desk.ledger)} == {"hello", "broken", sent.front.id}
+    assert desk.sync() == [] and wrong(two) == []
+
+
+def test_what_a_revert_brings_back_from_the_archive_is_not_done_again(two: World) -> None:
+    two.person({HELLO: ASK})
+    desk = Desk(two)
+    desk.sync()
+    desk.does(claim(1), finish(1))
+    desk.sync()
+    desk.sync(MONTH)
+    filed = paths_of(two, layout.FILED)
+    assert len(filed) == 1
+    two.person({HELLO: ASK, filed[0]: None}, message='Revert "file"')
+    for other in (desk, Desk(two, "s2")):
+        assert all("submit" not in each and "take-in" not in each for each in other.sync(MONTH))
+    assert desk.names() == ["greet"] and paths_of(two, layout.FILED)[0] == filed[0]
+    assert HELLO not in paths_of(two, "messages")
+    assert [each.entry.id for each in archived(desk.ledger)].count("hello") == 1
+    assert wrong(two) == []
+
+
+def test_a_message_of_a_day_that_is_over_for_good_is_not_sent(two: World) -> None:
+    desk = Desk(two)
+    ready = desk.draft()
+    desk.send()
+    assert file_old(desk.ledger, desk.post, 0.0)[0] == 0, "the day is not over"
+    desk.sync(MONTH)
+    with pytest.raises(Illegal, match="have been filed away"):
+        send_draft(desk.ledger, lookup(desk), ready, "s1")
+    with pytest.raises(BnetError, match="there is no message"):
+        find(desk.ledger, desk.post, "nothing-like-it")
+
+
+# -- the audit
+
+
+def forged(path: str, data: bytes | None) -> Any:
+    return lambda tx: tx.apply(Change(verb="forge", target="x", files={path: data}))
+
+
+def forged_ask(**fields: Any) -> Any:
+    from msgspec.structs import replace
+
+    def decide(tx: Transaction) -> None:
+        [(key, ask)] = tx.state.asks.items()
+        path = letter_paths.ask_path(key)
+        if not fields:
+            tx.apply(Change(verb="forge", target="x", files={path: None}))
+        else:
+            tx.apply(Change(verb="forge", target="x", documents={path: replace(ask, **fields)}))
+
+    return decide
+
+
+ACKS = f"messages/{TODAY}/hello.acks/"
+FORGERIES: dict[str, tuple[Any, str]] = {
+    "another text": (forged(HELLO, b"other"), "was changed or removed after it had been sent"),
+    "no text": (forged(HELLO, None), "was changed or removed after it had been sent"),
+    "in another's name": (
+        forged(f"{ACKS}s2.json", encode(Ack(who="s2", at=NOON))),
+        "was acknowledged for s2 by s1",
+    ),
+    "what was asked forgotten": (forged_ask(), "is forgotten"),
+    "another deadline": (forged_ask(within=1.0), "what it asked for has changed"),
+    "raised at once": (forged_ask(raised=5), "out of turn"),
+    "answered without a command": (forged_ask(answered=True), "before its command was done"),
+}
+
+
+@pytest.mark.parametrize(("decide", "said"), FORGERIES.values(), ids=FORGERIES.keys())
+def test_a_forgery_is_named(two: World, decide: Any, said: str) -> None:
+    two.person({HELLO: WAITS})
+    desk = Desk(two)
+    desk.sync()
+    assert wrong(two) == []
+    desk.does(decide)
+    [told] = wrong(two)
+    assert said in told
+
+
+def test_who_is_not_addressed_and_does_it_all_the_same_is_named(two: World) -> None:
+    two.person({HELLO: b"---\nto: s2\n---\nhi"})
+    Desk(two).does(forged(f"{ACKS}s1.json", encode(Ack(who="s1", at=NOON))))
+    [told] = wrong(two)
+    assert "to whom it was not addressed" in told
+    assert Desk(two).sync(timedelta(days=1).total_seconds()) == []
+    Desk(two).does(nothing)
