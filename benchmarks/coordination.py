@@ -17,6 +17,7 @@ import bursts
 import costs
 import histories
 import letters
+import past
 import timetables
 from common import Row, print_table
 
@@ -31,6 +32,7 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "replay": histories.replay,
     "schedules": timetables.schedules,
     "messages": letters.messages,
+    "past": past.past,
 }
 
 

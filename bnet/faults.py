@@ -79,6 +79,9 @@ class FaultyHub:
         self.older = inner.older
         self.read = inner.read
         self.names = inner.names
+        self.expand = inner.expand
+        self.blobs = inner.blobs
+        self.contents = inner.contents
         self.write = inner.write
 
     @property

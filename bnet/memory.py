@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 from bnet.codec import layout
 from bnet.codec.view import Changes, File
@@ -45,6 +46,7 @@ class Repository:
         self.commits: dict[str, Commit] = {}
         self.trees: dict[str, Mapping[str, bytes]] = {}
         self.recorded: dict[str, Recorded | None] = {}
+        self.blobs: dict[str, bytes] = {}  # those that somebody has listed
 
     def put(self, commit: Commit) -> str:
         """Store a commit and return its id: as in Git, equal commits have equal ids."""
@@ -122,9 +124,14 @@ class MemoryHub:
         stamps = [each.stamp for each in self.recorded(tip)]
         return max(stamps, key=lambda stamp: stamp.seq, default=None)  # the oldest of several
 
-    def recorded(self, tip: str) -> Sequence[Recorded]:
-        found = (self.repository.recorded[oid] for oid in self._line(tip))
+    def recorded(self, tip: str, after: str = "") -> Sequence[Recorded]:
+        line = takewhile(lambda oid: oid != after, self._line(tip))
+        found = (self.repository.recorded[oid] for oid in line)
         return [each for each in found if each is not None][::-1]
+
+    def expand(self, word: str) -> str:
+        found = [oid for oid in self.repository.commits if oid.startswith(word)] if len(word) >= 4 else []
+        return found[0] if len(found) == 1 else ""
 
     def changes(self, old: str | None, new: str, under: str = layout.ROOT) -> Changes:
         if old and old not in self.repository.trees:
@@ -172,6 +179,15 @@ class MemoryHub:
     def names(self, tip: str, under: str) -> list[str]:
         return sorted(path for path in self.repository.trees[tip] if path.startswith(under.rstrip("/") + "/"))
 
+    def blobs(self, tip: str, under: str) -> Mapping[str, str]:
+        tree = self.repository.trees[tip]
+        found = {path: _blob(tree[path]) for path in self.names(tip, under)}
+        self.repository.blobs |= {oid: tree[path] for path, oid in found.items()}
+        return found
+
+    def contents(self, oids: Sequence[str]) -> Mapping[str, bytes]:
+        return {oid: self.repository.blobs[oid] for oid in oids if oid in self.repository.blobs}
+
     def write(self, commits: Sequence[Commit]) -> list[str]:
         return [self.repository.put(commit) for commit in commits]
 
@@ -195,6 +211,10 @@ def _recorded(oid: str, commit: Commit) -> Recorded | None:
     stamp = Stamp(oid, int(found["Bnet-Seq"]), int(found["Bnet-Next-Job"]), commit.author, commit.at)
     ops = [value for name, _, value in pairs if name == "Bnet-Op"]
     return Recorded(stamp, [commit.parent] if commit.parent else [], ops)
+
+
+def _blob(data: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def _above(path: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ import msgspec
 from bnet.codec.layout import ROOT
 from bnet.codec.view import Changes
 from bnet.errors import BnetError
+from bnet.model.history import Event, EventQuery, Moved, Past, Query
 from bnet.model.job import BuildReport
 from bnet.model.message import Ack, Brought, Entry
 from bnet.model.run import Intent, RunFact
@@ -121,8 +122,16 @@ class Hub(Protocol):
     def newest_transaction(self, tip: str) -> Stamp | None:
         """Return the newest transaction in the ancestry of a commit."""
 
-    def recorded(self, tip: str) -> Sequence[Recorded]:
-        """Return the commits in the ancestry of one that call themselves transactions, parents first."""
+    def recorded(self, tip: str, after: str = "") -> Sequence[Recorded]:
+        """Return the commits in the ancestry of one that call themselves transactions, parents first.
+
+        Args:
+            tip: the newest commit.
+            after: leave this one and its ancestry out.
+        """
+
+    def expand(self, word: str) -> str:
+        """Return the commit in the private copy that an id, or the beginning of one, stands for; "" if none is."""
 
     def changes(self, old: str | None, new: str, under: str = ROOT) -> Changes:
         """Return what differs between two commits' documents under a directory; with None, all of them."""
@@ -141,6 +150,12 @@ class Hub(Protocol):
 
     def names(self, tip: str, under: str) -> list[str]:
         """Return the paths of the files under a directory at a commit."""
+
+    def blobs(self, tip: str, under: str) -> Mapping[str, str]:
+        """Return the regular files under a directory at a commit: path -> id of its content."""
+
+    def contents(self, oids: Sequence[str]) -> Mapping[str, bytes]:
+        """Return contents by their ids."""
 
     def write(self, commits: Sequence[Commit]) -> list[str]:
         """Write commits into the private copy, and return their ids."""
@@ -308,3 +323,44 @@ class Store(Protocol):
 
     def delete(self, name: str) -> None:
         """Remove a blob; one that is not there is removed already."""
+
+
+class Chronicle(Protocol):
+    """What an index of the past is made from: the archive and the transactions that one commit of the ledger has.
+
+    Attributes:
+        tip: that commit.
+    """
+
+    tip: str
+
+    def files(self) -> Sequence[str]:
+        """Return the archive's files, by the ids of their contents, oldest first."""
+
+    def jobs(self, blobs: Sequence[str]) -> Iterable[Past]:
+        """Return what is to be known of the jobs in some of these files."""
+
+    def holds(self, commit: str) -> bool:
+        """Tell whether a commit is in the ancestry of the tip."""
+
+    def transactions(self, after: str) -> Iterable[Recorded]:
+        """Return the transactions since a commit of the ancestry ("" for all), oldest first."""
+
+
+class Index(Protocol):
+    """Answers questions about the past quickly; brought up to date before each answer, and made anew at need."""
+
+    def search(self, past: Chronicle, live: Iterable[Past], query: Query) -> list[Past]:
+        """Return the jobs that are asked for, the newest end first; those still open come before them.
+
+        Args:
+            past: where the archive is.
+            live: the jobs that are not in it.
+            query: what is asked.
+        """
+
+    def events(self, past: Chronicle, query: EventQuery) -> list[Event]:
+        """Return what the transactions did, oldest first."""
+
+    def moves(self, past: Chronicle) -> list[Moved]:
+        """Return the transactions, oldest first."""

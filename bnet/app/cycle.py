@@ -11,6 +11,7 @@ from bnet.app.decide import Here, Left, decide, readable_commands
 from bnet.app.intent import Builder, intent_of
 from bnet.app.ledger import Landed, Ledger
 from bnet.app.lookup import Lookup
+from bnet.app.others import doubting, presences, rivals_of
 from bnet.app.outgoing import Outgoing, was_reported
 from bnet.app.post import Post
 from bnet.app.standing import Telemetry, alone_after, check_registration, registration
@@ -19,7 +20,8 @@ from bnet.app.watch import watch, watched
 from bnet.model.job import Artifact, Job
 from bnet.model.run import Intent, RunFact
 from bnet.model.server import Identity
-from bnet.ports import Clock, Notes, Runs
+from bnet.model.state import State
+from bnet.ports import Clock, Look, Notes, Runs
 from bnet.rules.agenda import Agenda
 from bnet.rules.clocks import trusted
 from bnet.rules.firing import fired_submissions, next_due
@@ -27,6 +29,10 @@ from bnet.rules.leases import GRACE_SHARE, HOLDER_SHARE, Observed, lapsed
 from bnet.rules.pace import wait_for_turn
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
+from bnet.schedule.durations import Durations
+from bnet.schedule.rivals import Rivals
+
+MINUTE = 60.0  # seconds between two syncs of cron
 
 EARLY = 5.0  # seconds before a firing from which on a sync looks itself: clocks are slewed meanwhile
 
@@ -69,6 +75,7 @@ class Node:
         workspaces: PurePath,
         builder: Builder,
         post: Post | None = None,
+        known: Callable[[State], Durations] = lambda state: Durations(),
     ) -> None:
         """Keep the parts.
 
@@ -83,6 +90,7 @@ class Node:
             workspaces: where run directories are, for sandboxes.
             builder: how packages are built here.
             post: the messages on the hub; without it, this server leaves them to others.
+            known: tells how long jobs took.
         """
         self.identity = identity
         self.ledger = ledger
@@ -95,17 +103,19 @@ class Node:
         self.builder = builder
         self.agenda = Agenda()
         self.post = post
+        self.known = known
         self._run_ids: dict[tuple[int, int], str] = {}
         self._wait_s = 0.0
         self._telemetry = Telemetry(identity, ledger.hub, notes, clock)
         self._outgoing = Outgoing(ledger, runs, notes, clock)
 
-    def cycle(self, *, most: int | None = None, claim: bool = True) -> Report:
+    def cycle(self, *, most: int | None = None, claim: bool = True, looks_again_s: float = MINUTE) -> Report:
         """Do one sync.
 
         Args:
             most: how many jobs may be claimed at most.
             claim: whether any may.
+            looks_again_s: seconds until the next one.
 
         Raises:
             HubUnreachable: nothing was decided; what runs goes on, what ended waits.
@@ -118,17 +128,19 @@ class Node:
         check_registration(me, state.servers)
         sent = self._telemetry.sent(look, alone_after(state))
         facts = {fact.intent.run: fact for fact in self.runs.collect()}
-        leases = watched(self.ledger, facts)
+        leases = [*watched(self.ledger, facts), *presences(state, me.name)]
         observed = watch(self.notes.observed(), look, me.name, leases, self.ledger, self.clock)
         landed, wait_s = None, wait_for_turn(state.settings, len(state.servers), observed, facts.values())
         self._wait_s = wait_s
         if not wait_s:
-            here = self._here(facts, observed, most if claim else 0)
+            rivals = self._rivals(observed, look, looks_again_s)
+            here = replace(self._here(facts, observed, most if claim else 0), rivals=rivals)
             landed = self.ledger.transact(
                 lambda tx: decide(tx, self._told(here, tx)),
                 beat_for=lambda tx: self._outgoing.beat(tx, here, sent, observed),
                 prepare=self._intend,
             )
+            observed = doubting(observed, landed.tx, _claimed(landed.tx), me.name, rivals, look)
         self.notes.keep_observed(observed if landed is None else self._outgoing.note(landed, observed))
         started = self._act(facts, landed)
         return self._report(landed, started, wait_s)
@@ -148,6 +160,13 @@ class Node:
             run_of=self._run_of,
             agenda=self.agenda,
         )
+
+    def _rivals(self, observed: Observed, look: Look, looks_again_s: float) -> Rivals | None:
+        """Return what is known of the others, where there is anything to choose and anyone to leave it to."""
+        state = self.ledger.state
+        if len(state.servers) < 2 or all(job.state != "pending" for job in state.jobs.values()):
+            return None
+        return rivals_of(state, self.identity.name, observed, look, self.known(state), looks_again_s)
 
     def _told(self, here: Here, tx: Transaction) -> Here:
         """Add what the commands of a snapshot need to be looked up: each try may find others in the inbox."""

@@ -25,6 +25,7 @@ from bnet.rules.refuse import printable, refused
 from bnet.rules.specs import Facts, Unresolved
 from bnet.rules.transaction import Transaction
 from bnet.schedule.choose import choose
+from bnet.schedule.rivals import Rivals
 
 MOST_LISTED = 300_000  # bytes of a result's list of artifacts; a document holds a million
 
@@ -50,6 +51,7 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
         mail: what messages ask for.
         run_of: (job, attempt) -> UUID for a claim, the same each time it is asked.
         agenda: remembers when each schedule comes next.
+        rivals: what is known of the other servers' speed; None where that decides nothing.
     """
 
     me: Server
@@ -62,6 +64,7 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
     run_of: Callable[[int, int], str]
     agenda: Agenda = msgspec.field(default_factory=Agenda)
     mail: messages.Mail = messages.Mail()
+    rivals: Rivals | None = None
 
 
 def decide(tx: Transaction, here: Here) -> None:
@@ -218,7 +221,11 @@ def _claim(tx: Transaction, here: Here) -> None:
     candidates = tx.jobs
     if not here.trust_clock:
         candidates = {number: job for number, job in tx.jobs.items() if job.spec.not_before is None}
-    for job in choose(candidates, tx.locks, server, settings, tx.now, room=room):
+    rivals = here.rivals if here.trust_clock and here.most is None else None
+    chosen = choose(
+        candidates, tx.locks, server, settings, tx.now, room=room, servers=tx.servers, rivals=rivals
+    )
+    for job in chosen:
         run = here.run_of(job.number, len(job.attempts) + 1)
         tx.apply(jobs.claim(job, server, run=run, token=tx.seq, ttl_s=ttl, now=tx.now))
 

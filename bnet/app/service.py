@@ -4,7 +4,7 @@ import errno
 from collections.abc import Callable
 from typing import Protocol
 
-from bnet.app.cycle import Node, Report
+from bnet.app.cycle import MINUTE, Node, Report
 from bnet.app.ledger import Diverged
 from bnet.app.snapshot import TooNew
 from bnet.app.submit import Outbox, deliver
@@ -74,15 +74,15 @@ class Service:
             self._node = self.host.node()
         return self._node
 
-    def round(self, *, claim: bool = True, most: int | None = None) -> Report:
-        """Do one sync.
+    def round(self, *, claim: bool = True, most: int | None = None, looks_again_s: float = MINUTE) -> Report:
+        """Do one sync; the next one comes after so many seconds.
 
         Raises:
             BnetError: what `Node.cycle` raises.
         """
         node = self.node
         try:
-            report = node.cycle(claim=claim, most=most)
+            report = node.cycle(claim=claim, most=most, looks_again_s=looks_again_s)
         except BnetError as error:
             self.host.log(str(error))
             raise
@@ -165,7 +165,7 @@ class Agent:
     def _round(self) -> Report | None:
         most = None if self.jobs is None else self.jobs - self._taken
         try:
-            report = self.service.round(most=most)
+            report = self.service.round(most=most, looks_again_s=self._interval())
         except (HubUnreachable, RefusedByPolicy, Diverged, Damaged, TooNew) as error:
             # None of these is for ever, and runs must be found when the hub is back: the loop goes on.
             self._absent += 1

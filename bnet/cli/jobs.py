@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import click
 
 from bnet.app.describe import conditions, describe_fully, describe_job
+from bnet.app.expect import add_expected, advice, describe_ahead, likely, outlook, roughly, start_of
 from bnet.app.lookup import all_archived, archived_jobs
 from bnet.app.submit import send
 from bnet.cli.context import App, json_option, pass_app
@@ -14,8 +15,16 @@ from bnet.errors import AnswerNo, BnetError
 from bnet.model.command import CancelJob, Command, RetryJob, SetPriority
 from bnet.model.job import Attempt, Job
 from bnet.rules.waiting import Condition
+from bnet.schedule.durations import predict
+from bnet.schedule.forecast import Forecast, forecast
 
 PAUSE = 1.0  # seconds between two looks while waiting
+
+
+def foresee(app: App) -> Forecast:
+    """Return what is likely to come; the ledger has been refreshed."""
+    state = app.ledger.state
+    return forecast(state, app.machine.durations(app.url, state), app.machine.clock.now())
 
 
 def find(app: App, number: int) -> Job:
@@ -47,10 +56,14 @@ def jobs(app: App, every: bool, state: str | None, as_json: bool) -> None:
         found = [job for job in found if job.result is None or (now - job.result.finished_at).days < 1]
     chosen = [job for job in sorted(found, key=lambda each: each.number) if state in (None, job.state)]
     told = [describe_job(job, ledger.state, now) for job in chosen]
+    coming = foresee(app)
+    add_expected(told, coming)
     if as_json:
         out_json(told)
     elif told:
         out(table(JOB_HEADS, job_rows(told, now)))
+        if said := outlook(coming, now):
+            note(said)
     else:
         note("no jobs; submit one with `bnet submit -- COMMAND`")
 
@@ -68,6 +81,7 @@ def show(app: App, number: int, as_json: bool) -> None:
     job = find(app, number)
     now = app.machine.clock.now()
     told = describe_fully(job, ledger.state, now)
+    add_expected([told], foresee(app) if job.result is None else Forecast())
     if as_json:
         out_json(told)
         return
@@ -80,6 +94,8 @@ def show(app: App, number: int, as_json: bool) -> None:
         ("submitted", f"{age(told['submitted_at'], now)} by {job.spec.submitted_by}"),
     ]
     lines += [(name, str(told[name])) for name in ("queue", "priority", "server", "message") if told[name]]
+    if job.result is None and (said := _expected(app, job)):
+        lines.append(("expected", said))
     if told["labels"]:
         lines.append(("labels", " ".join(f"{key}={value}" for key, value in told["labels"].items())))
     out("\n".join(f"  {name:<10} {_indented(value)}" for name, value in lines))
@@ -92,6 +108,23 @@ def show(app: App, number: int, as_json: bool) -> None:
             out(line)
     for artifact in told["artifacts"]:
         out(f"  artifact   {artifact['path']} ({artifact['size']:,} bytes, blake3 {artifact['blake3'][:16]})")
+
+
+def _expected(app: App, job: Job) -> str:
+    """Say when a job is likely to start and end; "" where nobody can tell."""
+    now = app.machine.clock.now()
+    ahead = foresee(app).jobs.get(job.number)
+    if ahead is None or ahead.ends is None:
+        return ""
+    if job.claim is not None:
+        if ahead.estimate is None:
+            return "nothing like it has succeeded yet"
+        left = (ahead.ends - now).total_seconds()
+        return f"{likely(ahead.estimate)}; ends in about {roughly(max(1.0, left))}"
+    takes = (
+        "nothing like it has succeeded yet" if ahead.estimate is None else f"takes {likely(ahead.estimate)}"
+    )
+    return f"{start_of(ahead, now)}; {takes}"
 
 
 def _what(job: Job) -> tuple[str, str]:
@@ -215,6 +248,7 @@ def why_job(app: App, number: int, as_json: bool) -> None:
                 "job": describe_job(job, ledger.state, now),
                 "conditions": [_condition(each) for each in shared],
                 "servers": {name: [_condition(each) for each in found] for name, found in servers.items()},
+                "expected": describe_ahead(foresee(app).jobs.get(number)),
             }
         )
         return
@@ -233,10 +267,19 @@ def why_job(app: App, number: int, as_json: bool) -> None:
             if waits
             else f"#{job.number} can start; a server will take it at its next sync"
         )
-        _explain_waiting(job, shared, servers)
+        known = app.machine.durations(app.url, ledger.state)
+        found = {name: predict(known, job, name) for name in servers}
+        times = {name: likely(each) for name, each in found.items() if each is not None and each.server}
+        _explain_waiting(job, shared, servers, times)
+        if said := advice(ledger.state, known, job):
+            out(f"      {said}")
+    if job.state != "finished" and (said := _expected(app, job)):
+        out(f"      {said}")
 
 
-def _explain_waiting(job: Job, shared: list[Condition], servers: Mapping[str, list[Condition]]) -> None:
+def _explain_waiting(
+    job: Job, shared: list[Condition], servers: Mapping[str, list[Condition]], times: Mapping[str, str]
+) -> None:
     """Print each condition under a mark that needs no colour."""
     for each in shared:
         out(f"  {'yes' if each.holds else 'NO ':<4}{each.text}")
@@ -244,7 +287,8 @@ def _explain_waiting(job: Job, shared: list[Condition], servers: Mapping[str, li
         out("  NO  there is no server; `bnet join` makes one")
     for name, found in servers.items():
         unmet = [each.text for each in found if not each.holds]
-        out(f"  {'NO ' if unmet else 'yes':<4}{name} " + ("; ".join(unmet) if unmet else "could take it"))
+        took = f"; {times[name]}" if name in times else ""
+        out(f"  {'NO ' if unmet else 'yes':<4}{name} {'; '.join(unmet) or 'could take it'}{took}")
     for attempt in job.attempts:
         out(f"      attempt {attempt.attempt} on {attempt.server} ended: {attempt.reason}")
 

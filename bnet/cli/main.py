@@ -24,6 +24,7 @@ VERBS = {
     "priority": "bnet.cli.jobs:priority",
     "wait": "bnet.cli.jobs:wait",
     "why": "bnet.cli.why:why",
+    "history": "bnet.cli.history:history",
     "build": "bnet.cli.build:build",
     "watch": "bnet.cli.watch:watch",
     "cache": "bnet.cli.cache:cache",

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from bnet.app.describe_messages import with_messages
+from bnet.app.expect import add_expected, outlook
 from bnet.app.found import Wanted, establish
 from bnet.app.overview import heartbeats, overview, sentence
 from bnet.app.site import choose
@@ -14,6 +15,7 @@ from bnet.cli.context import App, absolute, json_option, pass_app
 from bnet.cli.message import Desk
 from bnet.cli.render import JOB_HEADS, age, job_rows, note, out, out_json, table, word
 from bnet.errors import HubUnreachable
+from bnet.schedule.forecast import Forecast, forecast
 
 
 @click.command()
@@ -112,16 +114,20 @@ def status(app: App, as_json: bool) -> None:
     told = overview(state, app.machine.shown(app.url), beats, now)
     desk = Desk(app)
     with_messages(told, desk.post, state, desk.reader(state), now)
+    coming = forecast(state, app.machine.durations(app.url, state), now)
     if as_json:
-        out_json(told)
+        left = None if coming.done is None else round((coming.done - now).total_seconds(), 1)
+        out_json(told | {"done_in_s": left})
         return
     out(sentence(told))
+    if said := outlook(coming, now):
+        out(f"  {said}")
     for each in told["wrong"][1:]:
         out(f"  {each}")
     if told["servers"]:
         out("")
         out(table(SERVER_HEADS, [_server_row(each, now) for each in told["servers"]]))
-    _tell_running(state, now)
+    _tell_running(state, coming, now)
     if told["messages"]["unread"]:
         note(f"{told['messages']['unread']} unread messages to you; `bnet message list --unread`")
     if told["rejected"]:
@@ -144,10 +150,12 @@ def _server_row(told: dict[str, Any], now: Any) -> list[str]:
     ]
 
 
-def _tell_running(state: Any, now: Any) -> None:
+def _tell_running(state: Any, coming: Forecast, now: Any) -> None:
     from bnet.app.describe import describe_job
 
     running = [job for _, job in sorted(state.jobs.items()) if job.state == "running"]
     if running:
         out("")
-        out(table(JOB_HEADS, job_rows([describe_job(job, state, now) for job in running], now)))
+        told = [describe_job(job, state, now) for job in running]
+        add_expected(told, coming)
+        out(table(JOB_HEADS, job_rows(told, now)))

@@ -78,11 +78,22 @@ def job_rows(jobs: Sequence[dict[str, Any]], now: datetime) -> list[list[str]]:
             word(job["result"] or job["state"]) + (f" ({reason(job)})" if reason(job) else ""),
             job["server"] or "",
             str(job["attempt"] or ""),
-            seconds(job["seconds"]) if job["seconds"] is not None else "",
+            _took(job, now),
             age(job["submitted_at"], now),
         ]
         for job in jobs
     ]
+
+
+def _took(job: dict[str, Any], now: datetime) -> str:
+    """Return how long a job took, or what is likely left of one that runs."""
+    if job["seconds"] is not None:
+        return seconds(job["seconds"])
+    expected = job.get("expected")
+    if job["state"] != "running" or not expected or not expected["runs"]:
+        return ""
+    left = (datetime.fromisoformat(expected["ends_at"]) - now).total_seconds()
+    return f"~{seconds(max(1, round(left)))} left".replace(".0 s", " s")
 
 
 JOB_HEADS = ("JOB", "NAME", "STATE", "SERVER", "ATTEMPT", "TOOK", "SUBMITTED")

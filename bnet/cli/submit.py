@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from bnet.app.expect import advice, likely, roughly, start_of
 from bnet.app.submit import submit as submit_jobs
 from bnet.cli.context import App, json_option
-from bnet.cli.jobs import find, print_new
+from bnet.cli.jobs import find, foresee, print_new
 from bnet.cli.render import note
 from bnet.codec.submission import from_fields, from_file
 from bnet.errors import AnswerNo, BnetError
@@ -131,8 +132,24 @@ def submit(ctx: click.Context, /, **fields: Any) -> None:
     app.machine.keep(app.url, app.ledger)
     if not follow or as_json:
         print_new(app, numbers, as_json)
+        _foretell(app, numbers)
     if follow:
         _follow(app, numbers)
+
+
+def _foretell(app: App, numbers: list[int]) -> None:
+    """Say when what was asked for is likely to be done, where there is something to go by."""
+    now, coming, state = app.machine.clock.now(), foresee(app), app.ledger.state
+    ahead = [coming.jobs[number] for number in numbers if number in coming.jobs]
+    ends = [each.ends for each in ahead if each.ends is not None and each.estimate is not None]
+    if len(numbers) == 1 and ends:
+        if (estimate := ahead[0].estimate) is not None:
+            note(f"{start_of(ahead[0], now)}; takes {likely(estimate)}")
+        if said := advice(state, app.machine.durations(app.url, state), find(app, numbers[0])):
+            note(said)
+    elif ends:
+        unsure = f" ({len(numbers) - len(ends)} of them not foreseen)" if len(ends) < len(numbers) else ""
+        note(f"all of them done in about {roughly((max(ends) - now).total_seconds())}{unsure}")
 
 
 def _commands(command: tuple[str, ...], file: Path | None, fields: dict[str, Any]) -> list[Command]:

@@ -181,8 +181,14 @@ class RemoteHub:
     def newest_transaction(self, tip: str) -> Stamp | None:
         return objects.newest_transaction(self._repo, tip)
 
-    def recorded(self, tip: str) -> Sequence[Recorded]:
-        return objects.recorded(self._repo, tip)
+    def recorded(self, tip: str, after: str = "") -> Sequence[Recorded]:
+        return objects.recorded(self._repo, tip, after)
+
+    def expand(self, word: str) -> str:
+        if not re.fullmatch("[0-9a-f]{4,64}", word):
+            return ""
+        found = self._repo.git("rev-parse", "--verify", "--quiet", f"{word}^{{commit}}")
+        return found.out.decode().strip() if found.code == 0 else ""
 
     def changes(self, old: str | None, new: str, under: str = ROOT) -> Changes:
         return objects.changes(self._repo, old, new, under)
@@ -204,6 +210,12 @@ class RemoteHub:
     def names(self, tip: str, under: str) -> list[str]:
         listed = self._repo.out("ls-tree", "-r", "-z", "--name-only", "--full-tree", tip, "--", under)
         return [name.decode(errors="replace") for name in listed.split(b"\0") if name]
+
+    def blobs(self, tip: str, under: str) -> Mapping[str, str]:
+        return objects.blobs(self._repo, tip, under)
+
+    def contents(self, oids: Sequence[str]) -> Mapping[str, bytes]:
+        return objects.read_blobs(self._repo, dict.fromkeys(oids), limit=1 << 30)
 
     def write(self, commits: Sequence[Commit]) -> list[str]:
         if any(each.like for each in commits):

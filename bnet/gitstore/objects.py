@@ -59,6 +59,17 @@ def _listed(repo: Repo, old: str | None, new: str, under: str) -> Iterator[tuple
             yield path.decode("utf-8", "surrogateescape"), (mode, oid)
 
 
+def blobs(repo: Repo, tip: str, under: str) -> dict[str, str]:
+    """Return the regular files under a directory at a commit: path -> id of its content."""
+    found = {}
+    for entry in repo.out("ls-tree", "-r", "-z", "--full-tree", tip, "--", under).split(b"\0"):
+        meta, _, path = entry.partition(b"\t")
+        words = meta.decode().split(" ")
+        if words[0] in REGULAR:
+            found[path.decode("utf-8", "surrogateescape")] = words[2]
+    return found
+
+
 def read_blobs(repo: Repo, oids: Iterable[str], limit: int = DOCUMENT_LIMIT) -> dict[str, bytes]:
     """Return the contents of blobs by id; those over the limit in bytes are left out, unread."""
     asked = "".join(f"{oid}\n" for oid in oids).encode()
@@ -125,9 +136,10 @@ def _stamps(repo: Repo, tip: str, most: int) -> Iterator[Stamp]:
     return (each.stamp for each in _recorded(repo, *limit, tip))
 
 
-def recorded(repo: Repo, tip: str) -> list[Recorded]:
-    """Return the commits in the ancestry of one that call themselves transactions, parents first."""
-    return list(_recorded(repo, "--topo-order", "--reverse", tip))
+def recorded(repo: Repo, tip: str, after: str = "") -> list[Recorded]:
+    """Return the commits that call themselves transactions in one ancestry and not in another, parents first."""
+    without = [f"^{after}"] if after else []
+    return list(_recorded(repo, "--topo-order", "--reverse", tip, *without))
 
 
 def _recorded(repo: Repo, *words: str) -> Iterator[Recorded]:

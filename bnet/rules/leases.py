@@ -39,6 +39,7 @@ class Observed(Record, frozen=True, kw_only=True):
         beat_at: boot-clock seconds before our last telemetry push that was accepted, on this boot.
         seq: the newest transaction seen.
         skews: server -> how far its clock was from ours when we saw it commit.
+        doubted: server -> its telemetry when it had let a job lie that was left for it.
     """
 
     boot_id: str = ""
@@ -47,6 +48,7 @@ class Observed(Record, frozen=True, kw_only=True):
     beat_at: float | None = None
     seq: int = 0
     skews: dict[str, Skew] = {}
+    doubted: dict[str, str] = {}
 
 
 class Lease(msgspec.Struct, frozen=True):

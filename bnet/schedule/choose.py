@@ -8,6 +8,7 @@ from bnet.model.job import Job
 from bnet.model.lock import Lock
 from bnet.model.server import Server
 from bnet.rules.waiting import Usage, server_conditions, shared_conditions, usage
+from bnet.schedule.rivals import Rivals, left_to
 
 
 def choose(
@@ -18,6 +19,8 @@ def choose(
     now: datetime,
     *,
     room: int,
+    servers: Mapping[str, Server] = {},
+    rivals: Rivals | None = None,
 ) -> Iterator[Job]:
     """Yield the jobs that a server should claim now, best first.
 
@@ -28,6 +31,8 @@ def choose(
         settings: for the rules of queues.
         now: for `not_before`.
         room: how many slots the server knows to be free.
+        servers: all of them.
+        rivals: what is known of the others; without it, nothing is left to them.
 
     Order: priority; within one, the submitters in turn, whoever has least running first, so that a thousand
     jobs of one do not keep out the one job of another; then the number.
@@ -35,16 +40,20 @@ def choose(
     if server.wanted != "active" or room <= 0:
         return
     taken = usage(jobs.values(), locks)
-    for job in _in_order(jobs, taken):
+    for job in in_order(jobs, taken):
         if room <= 0:
             return
         if _open(job, jobs, server, taken, settings, now):
-            taken.take(job, server.name)
+            other = None if rivals is None else left_to(job, server, servers, taken, rivals, jobs, now)
+            taken.take(job, other or server.name)
+            if other is not None:
+                continue
             room -= 1
             yield job
 
 
-def _in_order(jobs: Mapping[int, Job], taken: Usage) -> list[Job]:
+def in_order(jobs: Mapping[int, Job], taken: Usage) -> list[Job]:
+    """Return the pending jobs in the order in which they are chosen."""
     pending = [job for job in jobs.values() if job.result is None and job.claim is None]
     pending.sort(key=lambda job: (job.priority, job.number))
     turns: dict[tuple[int, str], int] = {}

@@ -148,6 +148,7 @@ class Duty:
             machine.home.runs,
             Builder((sys.executable, "-m", "bnet"), str(machine.home.cache)),
             machine.post(self.identity.hub),
+            lambda state: machine.durations(self.identity.hub, state),
         )
         node.agenda.thaw(read_or_none(self._agenda_path) or b"")
         return node

@@ -15,9 +15,11 @@ from bnet import scaffold
 from bnet.app.finding import Patient
 from bnet.app.ledger import Ledger
 from bnet.app.post import Post
+from bnet.app.remembered import Remembered, brought_up, remembered
 from bnet.app.submit import Outbox
 from bnet.app.whereabouts import hub_here, ledger_branch
 from bnet.codec import people
+from bnet.codec.documents import encode
 from bnet.errors import BnetError, HubUnreachable, Taken, said
 from bnet.files import read_json, read_or_none, write_atomic, write_json
 from bnet.gitstore.checkup import GitCheckup
@@ -35,9 +37,12 @@ from bnet.host.notes import LocalNotes
 from bnet.model.command import Command, Submit
 from bnet.model.job import Source
 from bnet.model.server import Identity
+from bnet.model.state import State
 from bnet.rules.specs import Unresolved
+from bnet.schedule.durations import Durations, gathered
 
 if TYPE_CHECKING:
+    from bnet.host.index import LocalIndex
     from bnet.host.letters import ReadMarks
 
 SYNC_PATIENCE = 30.0  # seconds: longer than a sync takes
@@ -267,7 +272,30 @@ class Machine:
         if ledger.snapshot.moved * KEEP_SHARE > ledger.snapshot.size:
             write_atomic(directory / "snapshot", ledger.snapshot.freeze_dry(), durable=False)
             ledger.snapshot.moved = 0
+        self._keep_durations(url, ledger)
         hub.maintain_if_due()
+
+    def durations(self, url: str, state: State) -> Durations:
+        """Return how long a hub's jobs took, as far as that was written down here, and those in its tree."""
+        return gathered(self._remembered_durations(url).durations, state.jobs.values())
+
+    def _remembered_durations(self, url: str) -> Remembered:
+        return remembered(read_or_none(self.home.hub_dir(url) / "durations.json"))
+
+    def _keep_durations(self, url: str, ledger: Ledger) -> None:
+        """Take in what has been archived since; it can be had again, and nothing waits for it."""
+        before = self._remembered_durations(url)
+        with contextlib.suppress(BnetError, OSError):
+            now = brought_up(before, ledger)
+            if now != before:
+                path = self.home.hub_dir(url) / "durations.json"
+                write_atomic(path, encode(now), durable=False)
+
+    def index(self, url: str) -> "LocalIndex":
+        """Return the index of a hub's past."""
+        from bnet.host.index import LocalIndex
+
+        return LocalIndex(self.home.hub_dir(url) / "history.db")
 
     def with_snapshot(self, url: str, commands: Sequence[Command], directory: Path) -> list[Command]:
         """Put a snapshot of a working tree on the hub, and return submissions that run in it."""

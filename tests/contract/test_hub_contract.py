@@ -229,6 +229,32 @@ def test_the_recorded_transactions_come_parents_first_with_what_they_say(world: 
     assert found[0][2] == []
 
 
+def test_of_the_recorded_transactions_those_after_a_commit_can_be_had_alone(world: World) -> None:
+    hub, tip = world.hub("a"), world.tip()
+    hub.fetch(tip)
+    one = put(hub, tip, message="s1: a\n\n" + stamp(4))
+    two = put(hub, one, message="s1: b\n\n" + stamp(5))
+    assert [each.stamp.commit for each in hub.recorded(two, one)] == [two]
+    assert [each.stamp.commit for each in hub.recorded(two, two)] == []
+
+
+def test_the_beginning_of_an_id_stands_for_its_commit(world: World) -> None:
+    hub, tip = world.hub("a"), world.tip()
+    hub.fetch(tip)
+    assert [hub.expand(word) for word in (tip, tip[:9])] == [tip, tip]
+    assert [hub.expand(word) for word in ("HEAD", "0" * 40, "--all", "", "x y")] == [""] * 5
+
+
+def test_contents_are_listed_and_read_by_their_ids(world: World) -> None:
+    hub = world.hub("a")
+    world.person({"d/a": b"one", "d/e/b": b"two", "d/e/c": b"one", "e": b"three"})
+    hub.fetch(world.tip())
+    found = hub.blobs(world.tip(), "d/")
+    assert sorted(found) == ["d/a", "d/e/b", "d/e/c"] and found["d/a"] == found["d/e/c"] != found["d/e/b"]
+    assert hub.contents([found["d/e/b"], found["d/a"]]) == {found["d/a"]: b"one", found["d/e/b"]: b"two"}
+    assert hub.blobs(world.tip(), "nowhere/") == {} and hub.contents([]) == {}
+
+
 # -- documents
 
 

@@ -30,6 +30,7 @@ from bnet.host.runs import LocalRuns
 from bnet.model.run import Intent, RunExit
 from bnet.model.server import Identity
 from bnet.rules.specs import Unresolved
+from bnet.schedule.durations import Durations, gathered
 
 if TYPE_CHECKING:
     from world import World
@@ -259,6 +260,7 @@ class Host:
             lambda data: f"{len(data):064x}",
             computer.home / "runs",
             Builder(("bnet",), ""),
+            lambda state: gathered(Durations(), state.jobs.values()),
         )
 
     def keep_snapshot(self, node: Node) -> None:

@@ -42,9 +42,9 @@ class Wire(MemoryHub):
         self._check()
         return super().newest_transaction(tip)
 
-    def recorded(self, tip: str) -> Sequence[Recorded]:
+    def recorded(self, tip: str, after: str = "") -> Sequence[Recorded]:
         self._check()
-        return super().recorded(tip)
+        return super().recorded(tip, after)
 
     def _check(self) -> None:
         if self._computer.damaged:

@@ -23,7 +23,7 @@ from bnet.host.notes import LocalNotes
 from bnet.memory import ManualClock, MemoryHub, Repository
 from bnet.model.command import Command, Submit
 from bnet.model.hub import FORMAT, Head
-from bnet.model.job import BuildReport, Job, Source
+from bnet.model.job import Attempt, BuildReport, Job, Source
 from bnet.model.run import Found, Intent, RunExit, RunFact
 from bnet.model.server import Identity
 from bnet.model.state import State
@@ -33,6 +33,7 @@ from bnet.rules import jobs, servers
 from bnet.rules.admit import admit
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
+from bnet.schedule.durations import Durations, Sample
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ME = Identity(hub="/srv/hub.git", branch="bnet", name="s1", instance="i1", slots=2)
@@ -594,3 +595,81 @@ def test_a_report_says_what_there_is_to_say(place: Place) -> None:
     place.transact(lambda tx: tx.apply(servers.wish(tx.servers["s1"], "draining", by="ann", why="")))
     place.sync()
     assert place.report.draining
+
+
+# -- faster servers
+
+
+@pytest.fixture
+def contest(place: Place) -> Place:
+    """Where a server s2 has been much faster with j, and has beaten once."""
+    place.transact(lambda tx: tx.apply(servers.register(replace(registration(ME, NOW), name="s2"), None)))
+    runs = {"j": {"s1": (Sample(1, 300.0),) * 3, "s2": (Sample(1, 20.0),) * 3}}
+    place.node.known = lambda state: Durations(runs=runs)
+    beat(place, b"{}")
+    return place
+
+
+def beat(place: Place, text: bytes) -> None:
+    files: dict[str, bytes | None] = {"heartbeat.json": text}
+    made = Commit(parent=None, files=files, message="beat", author="s2", at=NOW, kind="telemetry")
+    place.repository.refs[place.hub.telemetry_ref("s2")] = place.repository.put(made)
+
+
+def claims(place: Place, *, looks_again_s: float = 1.0, **more: Any) -> list[int]:
+    """Sync, and return the jobs that run then; they end."""
+    place.node.cycle(looks_again_s=looks_again_s, **more)
+    place.person.refresh()
+    running = [job for job in place.person.state.jobs.values() if job.state == "running"]
+    for job in running:
+        place.transact(
+            lambda tx, number=job.number: tx.apply(  # type: ignore[misc] # bound at once
+                jobs.end_attempt(tx.jobs[number], replace(lost_of(tx.jobs[number]), result="success"))
+            )
+        )
+    return [job.number for job in running]
+
+
+def lost_of(job: Job) -> Attempt:
+    return jobs.lost(job, now=NOW, why="").jobs[0].attempts[-1]
+
+
+def test_a_job_is_left_to_a_faster_server_for_a_moment_but_not_for_ever(contest: Place) -> None:
+    contest.submit()
+    for _ in range(7):
+        assert claims(contest) == []
+        contest.clock.sleep(10)
+    contest.clock.sleep(10)
+    assert claims(contest) == [1]
+
+
+def test_a_server_that_let_a_job_lie_is_not_waited_for_until_it_moves(contest: Place) -> None:
+    contest.submit()
+    contest.clock.sleep(80)
+    assert claims(contest) == [1]
+    contest.submit()
+    assert claims(contest) == [2]
+    contest.submit()
+    beat(contest, b"[]")
+    assert claims(contest) == []
+    contest.clock.sleep(80)
+    assert claims(contest) == [3]
+
+
+def test_nothing_is_left_to_a_server_that_was_never_seen(contest: Place) -> None:
+    del contest.repository.refs[contest.hub.telemetry_ref("s2")]
+    contest.submit()
+    assert claims(contest) == [1]
+
+
+def test_nothing_is_left_to_a_server_that_has_not_moved_for_long(contest: Place) -> None:
+    for _ in range(30):
+        contest.node.cycle()
+        contest.clock.sleep(300)
+    contest.submit()
+    assert claims(contest) == [1]
+
+
+def test_who_came_for_one_job_takes_it(contest: Place) -> None:
+    contest.submit()
+    assert claims(contest, most=1) == [1]

@@ -1,0 +1,77 @@
+"""From jobs to what a search of the past knows of them."""
+
+from collections.abc import Iterable, Iterator
+
+from bnet.model.history import Past
+from bnet.model.job import Job
+
+OPEN_AT = 1 << 42  # milliseconds; later than any end: what is still open comes before what has ended
+NUMBER_BITS = 20  # of a key; jobs that end in one millisecond are told apart by so much of their numbers
+LONGEST_TEXT = 4_000  # characters in which words are looked for
+
+
+def past_of(job: Job, blob: str = "") -> Past:
+    """Return a job as a search knows it.
+
+    Args:
+        job: open, finished or archived.
+        blob: the archive file that it is in, by its content's id.
+    """
+    spec, result, claim = job.spec, job.result, job.claim
+    finished = None if result is None else result.finished_at.timestamp()
+    at = OPEN_AT if finished is None else max(0, min(int(finished * 1000), OPEN_AT - 1))
+    server = claim.server if claim is not None else None if result is None else result.server
+    packages = dict.fromkeys(spec.packages)
+    if result is not None and result.build is not None:
+        packages |= dict.fromkeys(each.name for each in result.build.packages)
+    return Past(
+        key=at << NUMBER_BITS | job.number & (1 << NUMBER_BITS) - 1,
+        number=job.number,
+        name=spec.name,
+        queue=spec.queue,
+        state=job.state,
+        result=None if result is None else result.result,
+        reason=None if result is None else result.reason,
+        server=server,
+        submitted_by=spec.submitted_by,
+        submitted=spec.submitted_at.timestamp(),
+        finished=finished,
+        seconds=None if result is None else result.seconds,
+        exit_code=None if result is None else result.exit_code,
+        attempts=len(job.attempts),
+        labels=fenced(f"{name}={value}" for name, value in spec.labels.items()) if spec.labels else "",
+        packages=fenced(packages) if packages else "",
+        text=" ".join(_texts(job))[:LONGEST_TEXT],
+        blob=blob,
+    )
+
+
+def fenced(words: Iterable[str]) -> str:
+    """Return words in one text in which each can be found as a whole, by the line ends around it."""
+    return "\n" + "\n".join(words) + "\n"
+
+
+def _texts(job: Job) -> Iterator[str]:
+    """Yield what people may remember of a job."""
+    spec = job.spec
+    yield spec.name
+    yield spec.command if isinstance(spec.command, str) else " ".join(spec.command)
+    yield spec.submitted_by
+    yield from spec.packages
+    for name, value in (*spec.labels.items(), *spec.matrix.items()):
+        yield f"{name} {value}"
+    if spec.source is not None:
+        yield from (each for each in (spec.source.repository, spec.source.ref, spec.source.commit) if each)
+    if spec.group is not None:
+        yield spec.group.name
+    yield from spec.locks
+    if job.wanted.cancel is not None:
+        yield job.wanted.cancel.reason
+    for attempt in job.attempts:
+        yield attempt.server
+        if attempt.message:
+            yield attempt.message
+    if job.result is not None:
+        yield from (each.path for each in job.result.artifacts)
+        if job.result.message and (not job.attempts or job.result.message != job.attempts[-1].message):
+            yield job.result.message
