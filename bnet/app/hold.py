@@ -1,5 +1,6 @@
 """One process's part in a named lock: it asks, waits for its turn, shows that it lives, and gives back."""
 
+import threading
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -19,6 +20,7 @@ HOLDS = "_hold-"  # begins the names of telemetry refs that are no server's: no 
 LOOK_S = 0.5  # seconds between two looks of one who waits
 ROW_S = 5.0  # likewise while others are before it in the row
 LOOK_HELD_S = 10.0  # likewise of one who holds
+WAKE_S = 1.0  # seconds within which the end of a lease is noticed, whatever the hub is doing
 
 Told = Callable[[str], object]
 
@@ -57,14 +59,21 @@ class Hold:
         self.token = 0
         self._ledger = ledger
         self._clock = clock
-        self._by = by
+        self._by = by[: locks.LONGEST_TEXT]
         self._ttl_s = ttl_s
-        self._note = note
+        self._note = note[: locks.LONGEST_TEXT]
         self._id = uuid.UUID(int=ledger.chance.getrandbits(128), version=4).hex
         self._beats = f"{HOLDS}{self._id[:16]}"
         self._beat_tip = ""
         self._beat_at = clock.boot()
         self._observed = Observed()
+        self._trouble = ""
+        self._stuck = False
+
+    @property
+    def grace_s(self) -> float:
+        """How many seconds its command has to end, once the lock is lost."""
+        return self._ttl_s * GRACE_SHARE
 
     # -- asking
 
@@ -77,17 +86,24 @@ class Hold:
 
         Raises:
             Taken: it was not to be had in that time; nothing is left of the asking.
-            HubUnreachable: no answer. What was asked lapses by itself.
+            HubUnreachable: no answer to the first question, or until the time was over. What was asked lapses by
+                itself.
         """
         deadline = None if patience_s is None else self._clock.boot() + patience_s
-        said = ""
+        asked, said = False, ""
         try:
             while True:
-                if self.step(waits=deadline is None or self._clock.boot() < deadline):
-                    return self.token
-                why = self._obstacle()
-                if deadline is not None and self._clock.boot() >= deadline:
-                    raise Taken(why, hint="--wait waits for it; `bnet lock list` shows who holds what")
+                over = deadline is not None and self._clock.boot() >= deadline
+                try:
+                    if self.step(waits=not over):
+                        return self.token
+                    asked, why = True, self._obstacle()
+                except HubUnreachable as error:
+                    if over or not asked:
+                        raise
+                    why = f"{error}; the wait goes on"
+                if over:
+                    raise Taken(why, hint="`bnet lock list` shows who holds what, and what for")
                 if why != said:
                     told(why)
                     said = why
@@ -108,12 +124,12 @@ class Hold:
         look = self._ledger.refresh()
         self._beat_tip = look.telemetry.get(self._beats, "")
         self._observe(look)
-        landed = self._ledger.transact(
-            lambda tx: self._decide(tx, waits=waits), beat_for=lambda tx: self._beat(tx.now)
-        )
+        landed = self._ledger.transact(lambda tx: self._decide(tx, waits=waits), beat_for=self._first_beat)
         if landed.beat_since is not None:
             self._beat_at = landed.beat_since
         stake, holds = locks.stake_of(self._ledger.state.locks.get(self.name), self._id)
+        if holds and not self.token:
+            self._beat_at = max(self._beat_at, landed.since)  # others count anew from what granted it
         self.token = stake.token if stake is not None and holds else 0
         return holds
 
@@ -137,7 +153,7 @@ class Hold:
             locks.limit_of(self.name, tx.state.settings),
         )
         first = not lock.waiters or lock.waiters[0].id == self._id
-        if first and len(lock.holders) + taken < limit:
+        if first and locks.has_room(lock, taken, limit):
             tx.apply(locks.grant(lock, mine, taken=taken, limit=limit, token=tx.seq, now=tx.now))
         elif stake is None and waits:
             tx.apply(locks.ask(lock, mine))
@@ -163,6 +179,11 @@ class Hold:
 
     # -- signs of life
 
+    def _first_beat(self, tx: Transaction) -> Beat | None:
+        """Return a sign of life to go along, unless nothing was asked: of one who does not wait."""
+        stake, _ = locks.stake_of(tx.locks.get(self.name), self._id)
+        return None if stake is None else self._beat(tx.now)
+
     def _beat(self, now: datetime) -> Beat | None:
         if self._clock.boot() - self._beat_at < self._ttl_s * BEAT_SHARE and self._beat_tip:
             return None
@@ -181,17 +202,34 @@ class Hold:
         Raises:
             Lost: it was broken, or taken for lost, or the hub was away for too long.
         """
+        # A lease that has ended is not begun again: others may be about to go on.
+        self.check()
         try:
             look = self._ledger.refresh()
             if not locks.stake_of(self._ledger.state.locks.get(self.name), self._id)[1]:
                 raise Lost(f"lock {self.name} (token {self.token}) was taken away")
             self._beat_tip = look.telemetry.get(self._beats, "")
+            self._trouble = ""
             self._move()
-        except HubUnreachable:
-            pass
+        except Lost:
+            raise
+        except (
+            BnetError
+        ) as error:  # away, diverged, newer than this bnet: in each case nobody sees that we live
+            self._trouble = error.message
+        self.check()
+
+    def check(self) -> None:
+        """See that the lease has not ended by this machine's own clock.
+
+        Raises:
+            Lost: it has.
+        """
         if self._clock.boot() - self._beat_at > self._ttl_s * HOLDER_SHARE:
+            why = f": {self._trouble}" if self._trouble else ""
             raise Lost(
-                f"lock {self.name} (token {self.token}): the hub was away for longer than it is honoured unseen"
+                f"lock {self.name} (token {self.token}) is lost: the hub saw nothing of its holder for "
+                f"{self._ttl_s * HOLDER_SHARE:.0f} s{why}"
             )
 
     def _move(self) -> None:
@@ -217,14 +255,27 @@ class Hold:
         self._ledger.transact(decide)
         self._forget_beats()
 
-    def give_back(self, verb: str = "unlock") -> None:
-        """End this part, whatever it is; where the hub does not answer, it lapses by itself."""
+    def give_back(self, verb: str = "unlock") -> str:
+        """End this part, whatever it is, and return what there is to say of that; "" if all went well."""
+        if self._stuck:  # a ledger serves one thread at a time, and the other one still waits for its hub
+            return f"lock {self.name} was not given back, and ends by itself in {self._ttl_s:.0f} s"
+        there = True
+
+        def decide(tx: Transaction) -> None:
+            nonlocal there
+            lock = tx.locks.get(self.name)
+            stake, holds = locks.stake_of(lock, self._id)
+            there = holds
+            if lock is not None and stake is not None:
+                tx.apply(locks.leave(lock, stake, "unlock" if holds else verb))
+
         try:
             self._ledger.refresh()
-            self._ledger.transact(lambda tx: self._leave(tx, verb))
+            self._ledger.transact(decide)
             self._forget_beats()
-        except HubUnreachable:
-            pass
+        except BnetError as error:
+            return f"lock {self.name} was not given back, and ends by itself in {self._ttl_s:.0f} s: {error}"
+        return "" if there else f"lock {self.name} (token {self.token}) had been lost before its end"
 
     def _forget_beats(self) -> None:
         hub = self._ledger.hub
@@ -232,27 +283,39 @@ class Hold:
         if tip:
             hub.push([Update(hub.telemetry_ref(self._beats), tip, "")])
 
-    def _leave(self, tx: Transaction, verb: str) -> None:
-        lock = tx.locks.get(self.name)
-        stake, holds = locks.stake_of(lock, self._id)
-        if lock is not None and stake is not None:
-            tx.apply(locks.leave(lock, stake, "unlock" if holds else verb))
-
     def guard(self, program: Program) -> int:
         """Hold the lock until a program has ended; return its exit code.
+
+        The hub is asked beside, since an answer may take longer than the lease lasts.
 
         Raises:
             Lost: the lock was lost; the program was ended.
         """
-        every = min(LOOK_HELD_S, self._ttl_s * GRACE_SHARE)
-        due = self._clock.boot() + every
-        while (code := program.wait(max(0.0, due - self._clock.boot()))) is None:
-            due = self._clock.boot() + every
+        lost: list[Lost] = []
+        over = threading.Event()
+
+        def look() -> None:
             try:
-                self.keep()
-            except Lost:
-                program.end(self._ttl_s * GRACE_SHARE)
-                raise
+                while not over.wait(min(LOOK_HELD_S, self.grace_s)):
+                    self.keep()
+            except Lost as error:
+                lost.append(error)
+
+        looking = threading.Thread(target=look, daemon=True)
+        looking.start()
+        code = None
+        try:
+            while (code := program.wait(min(WAKE_S, self.grace_s / 2))) is None:
+                if lost:
+                    raise lost[0]
+                self.check()
+        except Lost:
+            program.end(self.grace_s)
+            raise
+        finally:
+            over.set()
+            looking.join(self.grace_s if code is None else None)
+            self._stuck = looking.is_alive()
         return code
 
     # -- others

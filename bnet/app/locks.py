@@ -27,10 +27,16 @@ def extend(ledger: Ledger, name: str, token: int | None, who: str, seconds: floa
 
     Raises:
         Taken: as `release`.
+        BnetError: its holder gives signs of life, and would give too few of them for a shorter time.
     """
 
     def decide(tx: Transaction) -> None:
         lock, stake = _mine(tx, name, token, who)
+        if stake.beats:
+            raise BnetError(
+                f"lock {name} is held by a running command, for as long as that runs",
+                hint="only what `bnet lock acquire` took can be extended",
+            )
         tx.apply(locks.renew(lock, stake, ttl_s=seconds, token=tx.seq))
 
     ledger.refresh()

@@ -71,9 +71,15 @@ def _refused_by_system(error: OSError) -> int:
 
 def complain(error: BnetError) -> None:
     """Tell a person what is wrong and what to do."""
-    sys.stderr.write(f"bnet: {error}\n")
+    sys.stderr.write(f"bnet: {_shown(str(error))}\n")
     if error.hint:
-        sys.stderr.write(f"      {error.hint}\n")
+        sys.stderr.write(f"      {_shown(error.hint)}\n")
+
+
+def _shown(text: str) -> str:
+    from bnet.codec.shown import escaped
+
+    return escaped(text, keep="\n")
 
 
 def _undecodable(error: UnicodeEncodeError) -> int:

@@ -3,7 +3,7 @@
 import os
 import signal
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,14 @@ import click
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.render import note, out, out_json, table
 from bnet.codec.durations import parse_duration
+from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo, BnetError, Taken
 
 if TYPE_CHECKING:
     from bnet.app.hold import Hold
 
-MARK = "BNET_HOLD"  # in the environment of all that runs under a lock
+MARK = "BNET_HOLD_"  # with the holding's id: a variable of all that runs under it, whatever else they hold
+TOKEN = "BNET_LOCK_TOKEN"
 OWN_FAILURE = 125  # `lock run` ends with the command's own code, and with this one for its own failures
 LEAST_TTL = 2.0  # seconds
 
@@ -28,6 +30,26 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
         return None if value is None else parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def _some_seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """Return the seconds of a span in which others can count."""
+    span = _seconds(context, parameter, value)
+    if span is not None and span < LEAST_TTL:
+        raise click.BadParameter(f"{value} is too short; it takes {LEAST_TTL:g} s to see that it is over")
+    return span
+
+
+def _name(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    from bnet.model.base import is_name
+
+    if not is_name(value):
+        shown = escaped(value[:80])
+        raise click.BadParameter(f"'{shown}' is no name; one is of a-z, 0-9, '.', '_' and '-', 64 at most")
+    return value
+
+
+name_argument = click.argument("name", callback=_name)
 
 
 @click.group()
@@ -44,43 +66,45 @@ def _hold(app: App, name: str, ttl: float | None, why: str) -> "Hold":
     from bnet.app.hold import Hold
     from bnet.app.standing import ttl_of
 
-    _check(name)
     state = app.read().state
-    return Hold(
-        app.ledger, app.machine.clock, name, app.who, ttl_s=max(LEAST_TTL, ttl or ttl_of(state)), note=why
-    )
+    ttl_s = max(LEAST_TTL, ttl or ttl_of(state))
+    return Hold(app.ledger, app.machine.clock, name, app.who, ttl_s=ttl_s, note=why)
 
 
 def _acquire(hold: "Hold", patience_s: float | None) -> int:
     """Wait for a lock; whoever is told to end meanwhile leaves the row first."""
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, _leave) for number in numbers}
+    with _answering(_leave):
+        return hold.acquire(patience_s, lambda why: note(escaped(why)))
+
+
+@contextmanager
+def _answering(handler: Callable[[int, object], None]) -> Iterator[None]:
+    """Answer whoever asks us to end; what `nohup` has told us to pass over stays passed over."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    asked = {number: old for number, old in before.items() if old != signal.SIG_IGN}
+    for number in asked:
+        signal.signal(number, handler)
     try:
-        return hold.acquire(patience_s, note)
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in asked.items():
+            signal.signal(number, old)
 
 
 def _leave(number: int, frame: object) -> None:
     raise SystemExit(128 + number)
 
 
-def _check(name: str) -> None:
-    from bnet.model.base import is_name
-
-    if not is_name(name):
-        raise BnetError(
-            f"{name!r} is no name", hint="a name is of a-z, 0-9, '.', '_' and '-', at most 64 of them"
-        )
-
-
 @lock.command()
-@click.argument("name")
+@name_argument
 @click.option("--wait", is_flag=True, help="Wait for it, as long as it takes or --timeout says.")
 @click.option("--timeout", callback=_seconds, metavar="S", help="Wait for so long at most.")
 @click.option(
-    "--for", "span", callback=_seconds, default="1h", help="How long it is held if nobody releases it (1h)."
+    "--for",
+    "span",
+    callback=_some_seconds,
+    default="1h",
+    help="How long it is held if nobody releases it (1h).",
 )
 @click.option("--reason", default="", help="What it is for; others see it.")
 @json_option
@@ -92,7 +116,7 @@ def acquire(
 
     Hand the token on as BNET_LOCK_TOKEN; with it the lock is checked, extended and released.
 
-    Example: export BNET_LOCK_TOKEN=$(bnet lock acquire db --wait --for 10m)
+    Example: BNET_LOCK_TOKEN=$(bnet lock acquire db --wait --for 10m) || exit; export BNET_LOCK_TOKEN
     """
     hold = _hold(app, name, None, reason)
     token = _acquire(hold, timeout if wait or timeout is not None else 0.0)
@@ -104,12 +128,12 @@ def acquire(
 
 
 @lock.command()
-@click.argument("name")
+@name_argument
 @click.option("--no-wait", is_flag=True, help="End at once with 6 if it is not free.")
 @click.option("--timeout", callback=_seconds, metavar="S", help="Wait for it for so long at most.")
 @click.option(
     "--ttl",
-    callback=_seconds,
+    callback=_some_seconds,
     metavar="S",
     help="For how long others honour it unseen; otherwise the hub's setting.",
 )
@@ -135,32 +159,34 @@ def run(
 
     try:
         hold = _hold(app, name, ttl, reason or " ".join(command)[:200])
-        token = _acquire(hold, 0.0 if no_wait else timeout)
+        _acquire(hold, 0.0 if no_wait else timeout)
     except Taken:
         raise
     except BnetError as error:
         error.exit_code = OWN_FAILURE
         raise
     try:
-        with _under(app, name, token, command) as program:
+        with _under(app, hold, command) as program:
             code = hold.guard(program)
-    except Lost as error:
-        error.exit_code = OWN_FAILURE
-        error.hint = "the command was ended"
-        raise
-    finally:
+    except BaseException as error:
         hold.give_back()
+        if isinstance(error, Lost):
+            error.exit_code, error.hint = OWN_FAILURE, "the command was ended"
+        raise
+    said = hold.give_back()
+    if said:
+        note(escaped(said))
     raise SystemExit(code if code >= 0 else 128 - code)
 
 
 class _Command:
     """A command in the foreground, with all that it starts."""
 
-    def __init__(self, app: App, name: str, token: int, command: tuple[str, ...]) -> None:
+    def __init__(self, app: App, hold: "Hold", mark: str, command: tuple[str, ...]) -> None:
         from bnet.process import Attached
 
-        self._id = uuid.uuid4().hex
-        own = {"BNET_LOCK": name, "BNET_LOCK_TOKEN": str(token), MARK: self._id}
+        self._mark = mark
+        own = {"BNET_LOCK": hold.name, TOKEN: str(hold.token), mark: "1"}
         try:
             self._attached = Attached(command, env={**app.machine.env, **own})
         except OSError as error:
@@ -174,7 +200,7 @@ class _Command:
     def end(self, grace_s: float) -> None:
         from bnet.host import processes
 
-        processes.end(processes.find_run(self._id, MARK), grace_s)
+        processes.end(processes.find_run("1", self._mark), grace_s)
         self._attached.wait(1.0)
 
     def hand_on(self, number: int, frame: object) -> None:
@@ -182,22 +208,29 @@ class _Command:
 
 
 @contextmanager
-def _under(app: App, name: str, token: int, command: tuple[str, ...]) -> Iterator[_Command]:
+def _under(app: App, hold: "Hold", command: tuple[str, ...]) -> Iterator[_Command]:
     """Run a command; signals are its own to answer. An interrupt at the terminal has reached it already."""
-    program = _Command(app, name, token, command)
-    before = {number: signal.signal(number, program.hand_on) for number in (signal.SIGTERM, signal.SIGHUP)}
-    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield program
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    from bnet.host.guardian import guarded
+
+    mark = MARK + uuid.uuid4().hex
+    with guarded(mark, hold.grace_s):
+        program = _Command(app, hold, mark, command)
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            with _answering(program.hand_on):
+                yield program
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def _token(given: int | None) -> int | None:
-    if given is None and os.environ.get("BNET_LOCK_TOKEN", "").isdecimal():
-        return int(os.environ["BNET_LOCK_TOKEN"])
-    return given
+    told = os.environ.get(TOKEN)
+    if given is not None or told is None:
+        return given
+    if not told.isdecimal():
+        # Where `acquire` has failed, `export BNET_LOCK_TOKEN=$(bnet lock acquire db)` goes on without a word.
+        raise BnetError(f"{TOKEN} is set to '{escaped(told[:80])}', which is no token", hint=f"unset {TOKEN}")
+    return int(told)
 
 
 token_option = click.option(
@@ -206,7 +239,7 @@ token_option = click.option(
 
 
 @lock.command()
-@click.argument("name")
+@name_argument
 @token_option
 @pass_app
 def release(app: App, name: str, token: int | None) -> None:
@@ -221,9 +254,9 @@ def release(app: App, name: str, token: int | None) -> None:
 
 
 @lock.command()
-@click.argument("name")
+@name_argument
 @token_option
-@click.option("--for", "span", callback=_seconds, default="1h", help="How long from now on (1h).")
+@click.option("--for", "span", callback=_some_seconds, default="1h", help="How long from now on (1h).")
 @pass_app
 def extend(app: App, name: str, token: int | None, span: float) -> None:
     """Hold a lock for longer.
@@ -236,7 +269,7 @@ def extend(app: App, name: str, token: int | None, span: float) -> None:
 
 
 @lock.command()
-@click.argument("name")
+@name_argument
 @token_option
 @pass_app
 def check(app: App, name: str, token: int | None) -> None:
@@ -283,11 +316,18 @@ def list_locks(app: App, as_json: bool) -> None:
 def _rows(told: dict[str, Any]) -> Iterator[list[str]]:
     for kind, word in (("holders", "holds"), ("waiters", "waits")):
         for each in told[kind]:
-            yield [told["name"], word, each["by"], str(each["token"]), each["at"], each["note"]]
+            yield [
+                told["name"],
+                word,
+                escaped(each["by"]),
+                str(each["token"]),
+                each["at"],
+                escaped(each["note"]),
+            ]
 
 
 @lock.command("break")
-@click.argument("name")
+@name_argument
 @click.option("--token", type=int, metavar="N", help="Whose holding, where there are several.")
 @click.option("--reason", required=True, help="Why; it is recorded.")
 @pass_app
@@ -298,5 +338,7 @@ def break_lock(app: App, name: str, token: int | None, reason: str) -> None:
     """
     from bnet.app.locks import take_away
 
+    if not reason.strip():
+        raise BnetError("the reason is empty; whoever holds the lock will want to know it")
     by = take_away(app.ledger, name, token, app.who, reason)
-    note(f"lock {name} is taken away from {by}")
+    note(f"lock {name} is taken away from {escaped(by)}")

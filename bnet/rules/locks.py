@@ -16,6 +16,9 @@ from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
 from bnet.rules.leases import Lease
 
+MOST_STAKES = 400  # of one lock, half of them at most holders: a document holds a million bytes
+LONGEST_TEXT = 200  # characters of what is written by somebody, or for somebody
+
 
 def limit_of(name: str, settings: Settings) -> int:
     """Return how many may hold a lock at a time."""
@@ -39,8 +42,19 @@ def stake_of(lock: Lock | None, stake_id: str) -> tuple[Stake | None, bool]:
     return None, False
 
 
+def has_room(lock: Lock, taken: int, limit: int) -> bool:
+    """Tell whether one more may hold a lock, of which running jobs have `taken` already."""
+    return len(lock.holders) + taken < limit and len(lock.holders) < MOST_STAKES // 2
+
+
 def ask(lock: Lock, stake: Stake) -> Change:
-    """Put somebody at the end of the row."""
+    """Put somebody at the end of the row.
+
+    Raises:
+        Illegal: the row is too long.
+    """
+    if len(lock.waiters) >= MOST_STAKES // 2:
+        raise Illegal(f"{len(lock.waiters)} wait for lock {lock.name} already; it takes no more")
     after = replace(lock, waiters=(*lock.waiters, stake))
     return _change("ask", after, stake, note=f"by {stake.by}", by=stake.by)
 
@@ -59,7 +73,7 @@ def grant(lock: Lock, stake: Stake, *, taken: int, limit: int, token: int, now: 
     Raises:
         Illegal: there is no room, or others come first.
     """
-    if len(lock.holders) + taken >= limit:
+    if not has_room(lock, taken, limit):
         raise Illegal(f"lock {lock.name} is held by {limit} of {limit}")
     if lock.waiters and lock.waiters[0].id != stake.id:
         raise Illegal(f"lock {lock.name}: {lock.waiters[0].by} asked earlier")

@@ -11,7 +11,7 @@ from worlds import Machine, World
 from bnet.app import locks as outside
 from bnet.app.audit import audit
 from bnet.app.hold import Hold, Lost
-from bnet.errors import Taken
+from bnet.errors import BnetError, Taken
 from bnet.model.lock import Lock
 
 TTL = 60.0
@@ -123,7 +123,7 @@ def test_a_holder_learns_that_it_lost_it(world: World, how: str) -> None:
     sound = hold(world.machine("b"))
     sound.acquire(0.0)
     sound._ledger.hub = machine.hub
-    with pytest.raises(Lost, match="the hub was away"):
+    with pytest.raises(Lost, match="the hub saw nothing of its holder for 40 s: fault"):
         for _ in range(8):
             sound._clock.sleep(TTL / 8)
             sound.keep()
@@ -141,6 +141,53 @@ def test_a_hub_that_is_away_for_a_moment_costs_nothing(world: World) -> None:
     mine._ledger.hub = sound
     machine.clock.seconds += TTL / 8
     mine.keep()
+
+
+def test_a_lease_that_has_ended_is_not_begun_again(world: World) -> None:
+    machine = world.machine("a")
+    mine = hold(machine)
+    mine.acquire(0.0)
+    machine.clock.seconds += TTL * 0.7
+    with pytest.raises(Lost, match="saw nothing of its holder"):
+        mine.keep()  # as of one that was paused: others may be about to go on, although the hub shows nothing of it
+
+
+def test_a_holder_of_a_hub_that_went_another_way_gives_up_in_time(world: World) -> None:
+    machine = world.machine("a")
+    mine = hold(machine)
+    mine.acquire(0.0)
+    old = world.tip()
+    hold(world.machine("b")).step(waits=True)
+    mine.keep()
+    world.move(old)
+    world.person({"notes.md": b"another way\n"})
+    with pytest.raises(Lost, match="diverged"):
+        for _ in range(8):
+            machine.clock.seconds += TTL / 8
+            mine.keep()
+    assert "was not given back" in mine.give_back()
+
+
+def test_one_who_waits_goes_on_although_the_hub_is_away_for_a_while(world: World) -> None:
+    hold(world.machine("a")).acquire(0.0)
+    machine, said = world.machine("b", look=["", "", ""] + ["before"] * 4), list[str]()
+    hold(machine).acquire(None, said.append)
+    assert holders(world) == ["b"]
+    assert [each for each in said if "the wait goes on" in each]
+
+
+def test_what_a_running_command_holds_is_not_made_shorter(world: World) -> None:
+    mine = hold(world.machine("a"))
+    token = mine.acquire(0.0)
+    with pytest.raises(BnetError, match="held by a running command"):
+        outside.extend(world.machine("c").ledger, "db", token, "a", 1.0)
+
+
+def test_one_who_does_not_wait_leaves_no_sign_of_life(world: World) -> None:
+    hold(world.machine("a")).acquire(0.0)
+    before = refs(world)
+    assert not hold(world.machine("b")).step(waits=False)
+    assert refs(world) == before
 
 
 @pytest.mark.parametrize("fault", ["before", "after", "wait"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fleet import Fleet, whole_lines
@@ -122,6 +124,88 @@ def test_a_command_whose_lock_is_broken_is_ended_with_all_that_it_started(site: 
     assert processes.start_time(pid) is None
     [op] = [op for op in site.fleet.history() if op.verb == "break"]
     assert op.fields["reason"] == "it_hangs"
+
+
+def pid_in(file: Path) -> int | None:
+    return int(file.read_text()) if file.exists() and file.read_text().strip() else None
+
+
+@pytest.mark.parametrize("how", ["diverged", "hangs"])
+def test_a_command_is_ended_in_time_although_the_hub_tells_nothing_of_the_lock(site: Site, how: str) -> None:
+    first = site.start("ann", "sleep", "600", ttl="6s")
+    site.until_held_by("ann")
+    if how == "diverged":
+        site.fleet.ok("lock", "acquire", "other")
+        git = ["git", "-C", site.fleet.url]
+        other = subprocess.check_output(
+            [*git, "commit-tree", "bnet^{tree}", "-p", "bnet~3", "-m", "another way"], env=site.fleet.env
+        )
+        subprocess.check_call([*git, "update-ref", "refs/heads/bnet", other.strip()], env=site.fleet.env)
+        _, err = first.communicate(timeout=60)
+    else:
+        with (site.fleet.root / "ann" / "mirror.lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # as a fetch beside that takes for ever
+            _, err = first.communicate(timeout=60)
+    assert first.returncode == 125 and b"the hub saw nothing of its holder for 4 s" in err
+    assert not processes.find_run(str(site.fleet.root / "ann"), MARK)
+
+
+def test_what_ran_under_a_lock_is_ended_when_only_its_holder_is_killed(site: Site) -> None:
+    file = site.fleet.root / "pid"
+    first = site.start("ann", "sh", "-c", f"trap '' TERM HUP; (echo $$ >{file}; sleep 600) & wait")
+    site.until_held_by("ann")
+    pid = site.fleet.until("it runs", lambda: pid_in(file))
+    first.kill()
+    site.fleet.until("it was ended", lambda: processes.start_time(pid) is None)
+    assert first.stdout is not None and first.stdout.read() == b"", "nobody keeps its output open"
+
+
+def test_a_lock_that_is_lost_ends_what_runs_under_a_second_one_as_well(site: Site) -> None:
+    file = site.fleet.root / "pid"
+    inner = [sys.executable, "-m", "bnet", "lock", "run", "inner", "--ttl", "60s", "--"]
+    first = site.start("ann", *inner, "sh", "-c", f"trap '' TERM; echo $$ >{file}; while :; do sleep 1; done")
+    pid = site.fleet.until("it runs", lambda: pid_in(file))
+    site.fleet.ok("lock", "break", "db", "--reason", "it hangs")
+    assert first.wait(60) == 125
+    assert processes.start_time(pid) is None
+
+
+def test_whoever_waits_under_nohup_stays_in_the_row(site: Site) -> None:
+    site.span("ann", 30)
+    site.until_held_by("ann")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        waiting = site.start("bob", "true")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    site.fleet.until("bob waits", lambda: site.row() == ["bob"])
+    waiting.send_signal(signal.SIGHUP)
+    assert waiting.wait(60) == 0
+
+
+@pytest.mark.parametrize("token", ["", "abc", "-1"])
+def test_a_token_that_is_none_is_never_taken_for_no_token(site: Site, token: str) -> None:
+    site.fleet.env["BNET_LOCK_TOKEN"] = token
+    for verb in ("check", "release", "extend"):
+        told = site.fleet.bnet("lock", verb, "db")
+        assert told.code == 2 and b"BNET_LOCK_TOKEN is set to '" in told.err
+
+
+def test_requests_that_are_wrong_say_so_and_play_with_no_terminal(site: Site) -> None:
+    fleet = site.fleet
+    for verb in (["check"], ["acquire"], ["release"], ["extend"], ["break", "--reason", "x"]):
+        told = fleet.bnet("lock", *verb, "a\x1b[31m")
+        assert told.code == 2 and rb"'a\x1b[31m' is no name" in told.err
+    assert fleet.bnet("lock", "acquire", "db", "--for", "0").code == 2
+    fleet.env["BNET_USER"] = "e\x1b[31mve"
+    fleet.ok("lock", "acquire", "db", "--reason", "r\x1b[31m" + "x" * 100_000)
+    fleet.env["BNET_USER"] = "bob"
+    assert fleet.bnet("lock", "break", "db", "--reason", " ").code == 2
+    refused, listed = fleet.bnet("lock", "acquire", "db"), fleet.bnet("lock", "list")
+    assert refused.code == 6 and rb"held by e\x1b[31mve" in refused.err
+    broken = fleet.bnet("lock", "break", "db", "--reason", "\x1b[31m")
+    assert b"\x1b" not in refused.err + listed.out + broken.err + broken.out
+    assert len(listed.out) < 1000
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
