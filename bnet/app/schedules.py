@@ -1,5 +1,6 @@
 """Schedules as plain objects: what `bnet schedule` prints."""
 
+import heapq
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
@@ -12,6 +13,7 @@ from bnet.codec.crons import zone_of
 from bnet.model.job import Job
 from bnet.model.schedule import Cursor, Entry, Table
 from bnet.model.state import State
+from bnet.rules.schedules import RESERVED, active_of
 from bnet.rules.wallclock import moments, on_the_wall
 
 NOTHING = Cursor(until=datetime.fromisoformat("1970-01-01T00:00:00Z"))
@@ -72,12 +74,22 @@ def firings(entry: Entry, now: datetime) -> Iterator[dict[str, Any]]:
         yield {"schedule": entry.name, "at": _time(moment + delay), "local": local.isoformat(), "time": wall}
 
 
+def all_firings(state: State, now: datetime) -> Iterator[dict[str, Any]]:
+    """Yield when any schedule comes that is not paused, in order."""
+    rows = [
+        firings(entry, now)
+        for table in state.schedules.values()
+        for entry in active_of(table, state.cursors.get(table.stem, NOTHING)).values()
+    ]
+    return heapq.merge(*rows, key=lambda each: (each["at"], each["schedule"]))
+
+
 def newest_jobs(state: State) -> dict[str, Job]:
     """Return the newest job of each schedule, of those that are open or finished lately."""
     found: dict[str, Job] = {}
     for number in sorted(state.jobs):
         key = state.jobs[number].spec.key or ""
-        if key.startswith("schedule:"):
+        if key.startswith(RESERVED):
             found[key.split(":", 2)[1]] = state.jobs[number]
     return found
 

@@ -8,17 +8,18 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from bnet.app.schedules import asked, describe, describe_one, firings, newest_jobs
+from bnet.app.schedules import all_firings, asked, describe, describe_one, firings, newest_jobs
 from bnet.app.submit import send, submit
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.render import note, out, out_json, table, word
 from bnet.codec import layout
 from bnet.codec.schedules import read_table
+from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo, Invalid
 from bnet.files import read_or_none
 from bnet.model.base import is_name
 from bnet.model.command import PauseSchedule, ResumeSchedule
-from bnet.rules.schedules import find
+from bnet.rules.schedules import NAME_IN_ENV, find
 
 HEADS = ("SCHEDULE", "CRON", "ZONE", "NEXT", "LAST JOB", "")
 MOST_NEXT = 1000
@@ -54,7 +55,7 @@ def list_schedules(app: App, as_json: bool) -> None:
 
 def _row(told: dict[str, Any]) -> list[str]:
     job = "" if told["job"] is None else f"#{told['job']} {word(told['job_state'])}"
-    return [told["name"], told["cron"], told["timezone"], _next(told), job, _remark(told)]
+    return [told["name"], escaped(told["cron"]), told["timezone"], _next(told), job, _remark(told)]
 
 
 def _next(told: dict[str, Any]) -> str:
@@ -70,15 +71,11 @@ def _shown(firing: dict[str, Any]) -> str:
 
 def _remark(told: dict[str, Any]) -> str:
     if told["trouble"] is not None:
-        return _printable(f"could not fire: {told['trouble']['reason']}")
+        return escaped(f"could not fire: {told['trouble']['reason']}")
     if told["paused"] is not None:
         by = f" ({told['paused_by']})" if told["paused_by"] else ""
-        return _printable(f"{told['paused'] or 'no reason given'}{by}")
-    return _printable(told["description"])
-
-
-def _printable(text: str) -> str:
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+        return escaped(f"{told['paused'] or 'no reason given'}{by}")
+    return escaped(told["description"])
 
 
 @schedule.command()
@@ -97,10 +94,14 @@ def show(app: App, name: str, as_json: bool) -> None:
         out_json(told)
         return
     rows = [
-        ("file", f"{told['file']}, by {told['by']}"),
-        ("comes", f"{entry.cron} in {entry.timezone}" + (f", {entry.delay} s later" if entry.delay else "")),
+        ("file", f"{told['file']}, by {escaped(told['by'])}"),
+        (
+            "comes",
+            f"{escaped(entry.cron)} in {entry.timezone}"
+            + (f", {entry.delay} s later" if entry.delay else ""),
+        ),
         ("missed", f"{entry.missed}, within {entry.within:g} s"),
-        ("job", _printable(json.dumps(asked(entry)))),
+        ("job", escaped(json.dumps(asked(entry)))),
         ("last", "" if told["job"] is None else f"#{told['job']} {told['job_state']}"),
         ("paused", "" if told["paused"] is None else _remark(told | {"trouble": None})),
         ("trouble", "" if told["trouble"] is None else _remark(told)),
@@ -112,7 +113,7 @@ def show(app: App, name: str, as_json: bool) -> None:
         ),
         ("next", "; ".join(_shown(each) for each in told["next"])),
     ]
-    out(f"{entry.name}  {_printable(entry.description)}".rstrip())
+    out(f"{entry.name}  {escaped(entry.description)}".rstrip())
     for head, text in rows:
         if text:
             out(f"  {head:<8} {text}")
@@ -132,16 +133,15 @@ def next_firings(app: App, name: str | None, count: int, as_json: bool) -> None:
     """
     state, now = app.read().state, app.machine.clock.now()
     if name is None:
-        listed = describe(state, now, count=count)
+        coming = list(islice(all_firings(state, now), count))
     else:
-        listed = [describe_one(*find(state, name), state, newest_jobs(state), now, count)]
-    coming = sorted((each for told in listed for each in told["next"]), key=lambda each: each["at"])[:count]
+        told = describe_one(*find(state, name), state, newest_jobs(state), now, count)
+        coming = told["next"]
+        if told["paused"] is not None:
+            note(f"{told['name']} is paused: {_remark(told | {'trouble': None})}")
     if as_json:
         out_json(coming)
         return
-    for told in listed if name is not None else ():
-        if told["paused"] is not None:
-            note(f"{told['name']} is paused: {_remark(told)}")
     if coming:
         rows = [[_shown(each), each["at"], each["schedule"]] for each in coming]
         out(table(("LOCAL", "UTC", "SCHEDULE"), rows))
@@ -171,7 +171,11 @@ def resume(app: App, name: str) -> None:
     Example: bnet schedule resume nightly
     """
     send(app.ledger, app.lookup, [ResumeSchedule(schedule=name)], app.who)
-    note(f"{name} fires again from the next time on")
+    there, entry = find(app.ledger.state, name)
+    if entry.paused is not None:
+        note(f"{name} stays paused: {layout.SCHEDULES}{there.stem}.yaml says so as well")
+    else:
+        note(f"{name} fires again from the next time on")
 
 
 @schedule.command()
@@ -186,7 +190,11 @@ def run(app: App, name: str, as_json: bool) -> None:
     state = app.read().state
     _, entry = find(state, name)
     last = entry.name.rpartition("/")[2]
-    job = replace(entry.submit, name=entry.submit.name or (last if is_name(last) else None))
+    job = replace(
+        entry.submit,
+        name=entry.submit.name or (last if is_name(last) else None),
+        env={**entry.submit.env, NAME_IN_ENV: entry.name},
+    )
     numbers = submit(app.ledger, app.lookup, app.machine.outbox(), app.url, [job], app.who, note)
     if as_json:
         out_json({"schedule": entry.name, "jobs": numbers})
@@ -239,7 +247,8 @@ def _check_hub(app: App, as_json: bool) -> None:
     if as_json:
         out_json([{"path": each.path, "message": each.message, "commit": each.commit} for each in wrong])
     for each in () if as_json else wrong:
-        out(each.message if each.message.startswith(each.path) else f"{each.path} {each.message}")
+        said = each.message if each.message.startswith(each.path) else f"{each.path} {each.message}"
+        out(escaped(said, keep="\n"))
     count = sum(len(each.entries) for each in state.schedules.values())
     if wrong:
         raise AnswerNo(f"{len(wrong)} of the files of schedules are wrong; {count} schedules are in force")

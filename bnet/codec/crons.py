@@ -22,6 +22,8 @@ FIELDS = ("minute", "hour", "day of the month", "month", "weekday")
 RANGES = ("0-59", "0-23", "1-31", "1-12 or jan-dec", "0-7 or sun-sat")
 _HASHED = re.compile(r"h(\(|/|$)", re.IGNORECASE)
 _RANDOM = re.compile(r"r(\(|/|$)", re.IGNORECASE)
+# Beside the database lie links to what a machine is set to, and copies that count leap seconds.
+_ELSEWHERE = re.compile(r"(localtime|posixrules|factory|posix/.*|right/.*)$", re.IGNORECASE)
 
 
 def parse_cron(text: str, name: str) -> Times:
@@ -51,6 +53,8 @@ def _times(plain: str, written: str, name: str) -> Times:
         )
     if any(map(_RANDOM.match, fields)):
         raise ValueError(f"{written!r}: R would be another time on each server; write H")
+    if "w" in fields[2].lower():
+        raise ValueError(f"{written!r}: W is not known to every server; name the days")
     for index, field in enumerate(fields):
         alone = ["0", "0", "1", "1", "*"]
         alone[index] = field
@@ -100,6 +104,8 @@ def zone_of(name: str) -> zoneinfo.ZoneInfo:
         ValueError: there is none of that name.
     """
     try:
+        if _ELSEWHERE.match(name):
+            raise ValueError(name)
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(

@@ -54,6 +54,11 @@ def _whole(loader: Loader, node: yaml.ScalarNode) -> int:
 Loader.add_constructor("tag:yaml.org,2002:int", _whole)
 
 
+_SIGN = re.compile(
+    r"[:\[{,-]\s+([*@`%&!])"
+)  # after what begins a value, one that means something else in YAML
+
+
 class Text:
     """A parsed YAML document that remembers on which line everything stands."""
 
@@ -102,7 +107,7 @@ def parse(text: bytes, file: str) -> Text:
             _bounded(root, file)
         data = None if root is None else loader.construct_document(root)
     except yaml.YAMLError as error:
-        raise _syntax(error, file) from None
+        raise _syntax(error, file, decoded) from None
     # What PyYAML's constructors raise for a tag that its value does not fit: `!!timestamp x`, `!!bool x`, `!!int ""`.
     except (ValueError, LookupError, AttributeError, TypeError, RecursionError, OverflowError) as error:
         raise Invalid(f"holds a value that cannot be read: {error}", file=file) from None
@@ -237,10 +242,14 @@ def _child(node: yaml.Node | None, step: str | int) -> yaml.Node | None:
     return None
 
 
-def _syntax(error: yaml.YAMLError, file: str) -> Invalid:
+def _syntax(error: yaml.YAMLError, file: str, text: str) -> Invalid:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return Invalid(f"is no valid YAML: {problem}", file=file, line=_line(mark))
+    line = _line(mark)
+    written = text.splitlines()[line - 1] if line is not None and line <= len(text.splitlines()) else ""
+    if begun := _SIGN.search(written):
+        problem += f"; a text that begins with {begun[1]} stands in quotes"
+    return Invalid(f"is no valid YAML: {problem}", file=file, line=line)
 
 
 @functools.cache

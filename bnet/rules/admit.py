@@ -131,6 +131,7 @@ def _server(tx: Transaction, name: str) -> Server:
 def _submit(tx: Transaction, command: Submit, by: str, facts: Facts) -> list[int]:
     if command.key == "":
         raise Illegal("the key is empty; all jobs with one key are one job")
+    schedules.check_key(command, tx.now)
     path = "" if command.key is None else layout.key_path(xxhash.xxh3_64_hexdigest(command.key.encode()))
     known = tx.documents.get(path) or tx.state.keys.get(path) or KeyFile()
     assert isinstance(known, KeyFile)

@@ -21,7 +21,7 @@ from bnet.rules.admit import admit, sources_of
 from bnet.rules.agenda import NEVER, Agenda
 from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
-from bnet.rules.schedules import active_of, cursor_of
+from bnet.rules.schedules import NAME_IN_ENV, TIME_IN_ENV, active_of, cursor_of, key_for
 from bnet.rules.specs import Facts, Unresolved
 from bnet.rules.transaction import Transaction
 from bnet.rules.wallclock import moments, on_the_wall
@@ -159,14 +159,14 @@ def fire(tx: Transaction, agenda: Agenda, facts: Facts) -> None:
 
 
 def key_of(entry: Entry, at: datetime) -> str:
-    """Return the key under which a firing becomes a job once: it names what the clocks show, and where."""
-    return f"schedule:{entry.name}:{on_the_wall(at, entry.timezone)}@{entry.timezone}"
+    """Return the key under which a firing becomes a job once."""
+    return key_for(entry.name, at, entry.timezone)
 
 
 def submission(entry: Entry, at: datetime) -> Submit:
     """Return the job of a firing."""
     last = entry.name.rpartition("/")[2]
-    told = {"BNET_SCHEDULE": entry.name, "BNET_SCHEDULED_AT": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+    told = {NAME_IN_ENV: entry.name, TIME_IN_ENV: f"{at:%Y-%m-%dT%H:%M:%SZ}"}
     return replace(
         entry.submit,
         name=entry.submit.name or (last if is_name(last) else None),
@@ -310,7 +310,9 @@ def _moved(tx: Transaction, due: Plan, outcome: _Outcome) -> Cursor:
     if not fresh and not due.missed and before.seen is None and known == before.known:
         return still
     paused = {name: each for name, each in before.paused.items() if name in due.table.entries}
-    return replace(still, until=tx.now, upto="", seen=None, known=known, paused=paused)
+    # One whose clock is behind by minutes takes back nothing that was decided.
+    until = max(before.until, tx.now)
+    return replace(still, until=until, upto="", seen=None, known=known, paused=paused)
 
 
 def _owed(due: Plan, outcome: _Outcome) -> dict[str, tuple[datetime, ...]]:

@@ -111,6 +111,9 @@ def test_people_look_check_pause_and_run(net: Net) -> None:
     assert list(net.listed()) == ["t/x", "t/y"]
     firings = net.ok("me", "schedule", "next", "-n", "3", "y", "--json").json
     assert [each["schedule"] for each in firings] == ["t/y"] * 3
+    everything = net.ok("me", "schedule", "next", "-n", "30", "--json").json
+    assert sorted(everything, key=lambda each: each["at"]) == everything and len(everything) == 30
+    assert {each["schedule"] for each in everything} == {"t/x", "t/y"}
     net.ok("me", "schedule", "pause", "x", "--reason", "the disk\x1b[31m is full")
     shown = net.ok("me", "schedule", "list").out
     assert "the disk\\x1b[31m is full" in shown, "what could play with a terminal is shown escaped"

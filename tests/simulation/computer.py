@@ -260,7 +260,7 @@ class Host:
             lambda data: f"{len(data):064x}",
             computer.home / "runs",
             Builder(("bnet",), ""),
-            lambda state: gathered(Durations(), state.jobs.values()),
+            known=lambda state: gathered(Durations(), state.jobs.values()),
         )
 
     def keep_snapshot(self, node: Node) -> None:

@@ -13,7 +13,7 @@ from bnet.codec.documents import encode
 from bnet.codec.schedules import read_table
 from bnet.codec.view import View
 from bnet.errors import Invalid
-from bnet.model.command import PauseSchedule, ResumeSchedule
+from bnet.model.command import PauseSchedule, ResumeSchedule, Submit
 from bnet.model.hub import Head
 from bnet.model.schedule import Cursor, Table
 from bnet.model.state import KeyFile, State
@@ -23,6 +23,7 @@ from bnet.rules.agenda import Agenda
 from bnet.rules.firing import fire, fired_submissions, next_due
 from bnet.rules.jobs import Illegal
 from bnet.rules.legal_firings import schedule_faults
+from bnet.rules.resubmit import resubmissions
 from bnet.rules.specs import Facts, Unresolved
 from bnet.rules.transaction import Transaction
 
@@ -255,6 +256,54 @@ def test_clocks_that_differ_by_minutes_are_no_matter() -> None:
     assert net.fires(NOON + HOUR + timedelta(minutes=4)) == ["2026-11-20T13:00"]
     assert net.tick(NOON + HOUR - timedelta(minutes=4)) == []
     assert net.tick(NOON + HOUR) == []
+
+
+def test_an_edit_that_a_clock_behind_takes_in_sets_nothing_back() -> None:
+    net = begun(table(one()))
+    assert net.fires(NOON + HOUR + timedelta(minutes=2)) == ["2026-11-20T13:00"]
+    net.edit(table(one(timezone="Europe/Berlin")))
+    net.tick(NOON + HOUR)  # `take` asks the audit
+    assert net.state.cursors["s"].until == NOON + HOUR + timedelta(minutes=2)
+
+
+# -- keys
+
+
+FIRING = "schedule:s:2026-11-20T13:00@UTC"
+OWN = {"BNET_SCHEDULE": "s", "BNET_SCHEDULED_AT": "2026-11-20T13:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("key", "env"),
+    [
+        ("schedule:", {}),
+        (FIRING, {}),
+        (FIRING, OWN),  # of the next hour
+        (FIRING, OWN | {"BNET_SCHEDULED_AT": "2026-11-20T11:00:00Z"}),
+        (FIRING, OWN | {"BNET_SCHEDULED_AT": "2026-11-20T11:00:00"}),
+        ("schedule:s:2026-11-20T11:00@Mars/Base", OWN | {"BNET_SCHEDULED_AT": "2026-11-20T11:00:00Z"}),
+        ("schedule:s\x1b[31m", OWN | {"BNET_SCHEDULED_AT": "9999"}),
+    ],
+)
+def test_nobody_takes_the_place_of_a_firing(key: str, env: dict[str, str | int | float]) -> None:
+    net = begun(table(one()))
+    with pytest.raises(Illegal, match=r"the key schedule:\S* is one of schedules") as caught:
+        net.does(Submit(command="true", key=key, env=env))
+    assert caught.value.message.isprintable()
+    assert net.fires(NOON + HOUR) == ["2026-11-20T13:00"]
+    [job] = net.state.jobs.values()
+    assert job.spec.submitted_by == "ann@example.org"
+
+
+def test_a_firing_that_an_adopted_hub_has_lost_is_asked_for_again_under_its_key() -> None:
+    net = begun(table(one()))
+    net.fires(NOON + HOUR)
+    [again] = resubmissions(list(net.state.jobs.values()), {}, "adopt")
+    fresh = begun(table(one()))
+    fresh.now = NOON + HOUR
+    fresh.does(again)
+    fresh.fires(NOON + HOUR)
+    assert [job.spec.key for job in fresh.state.jobs.values()] == [FIRING]
 
 
 # -- spread, and many at once
