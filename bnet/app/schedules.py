@@ -106,7 +106,8 @@ def troubles(state: State) -> Iterator[str]:
         for name, each in cursor.trouble.items():
             yield f"schedule {name} could not fire at {_time(each.at)}: {each.reason}"
         for name, row in cursor.owed.items():
-            yield f"schedule {name} waits since {_time(row[0])} for its source to answer"
+            if row:
+                yield f"schedule {name} waits since {_time(row[0])} for its source to answer"
 
 
 def _time(moment: datetime) -> str:

@@ -53,6 +53,10 @@ def _times(plain: str, written: str, name: str) -> Times:
         )
     if any(map(_RANDOM.match, fields)):
         raise ValueError(f"{written!r}: R would be another time on each server; write H")
+    if fields[2] not in "*?" and re.search(r"#|l\d|l[a-z]", fields[4], re.IGNORECASE):
+        raise ValueError(
+            f"{written!r}: {fields[4]!r} goes with * as the day of the month; make it two schedules"
+        )
     if "w" in fields[2].lower():
         raise ValueError(f"{written!r}: W is not known to every server; name the days")
     for index, field in enumerate(fields):

@@ -9,6 +9,7 @@ from bnet.model.schedule import Cursor, Entry, Table
 from bnet.rules.wallclock import moments
 
 NEVER = float("inf")
+EARLIEST, LATEST = 0.0, 200e9  # Unix seconds, the end of which is in the year 8307
 MOST_KEPT = 100_000
 FORMAT = 1
 
@@ -32,6 +33,9 @@ class Agenda:
         Returns:
             Unix seconds; `NEVER` where the calendar ends first.
         """
+        if after >= LATEST:
+            return NEVER
+        after = max(after, EARLIEST)  # whatever a wrong clock has written
         span = self._spans.get(entry.version)
         if span is not None and span[0] <= after < span[1]:
             return span[1]

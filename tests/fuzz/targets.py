@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import awaiting
 import caching
 import hosting
 import ledgers
@@ -17,5 +18,6 @@ TARGETS: dict[str, Target] = {
         *hosting.TARGETS,
         *printed.TARGETS,
         *ledgers.TARGETS,
+        *awaiting.TARGETS,
     )
 }

@@ -62,6 +62,8 @@ WRONG = {
     f"cron: '@reboot'\n{JOB}\n": (1, "cron", "one of @yearly"),
     f"cron: 0 0 30 2 *\n{JOB}\n": (1, "cron", "never comes: there is no such day"),
     f"cron: R 0 * * *\n{JOB}\n": (1, "cron", "write H"),
+    f"cron: 0 0 1 * fri#2\n{JOB}\n": (1, "cron", "'fri#2' goes with * as the day of the month"),
+    f"cron: 0 0 15 * l5\n{JOB}\n": (1, "cron", "'l5' goes with * as the day of the month"),
     f"cron: 0 0 15w * *\n{JOB}\n": (1, "cron", "W is not known to every server"),
     f"cron: */5 * * * *\n{JOB}\n": (1, None, "a text that begins with * stands in quotes"),
     f"a: {{cron: @daily, {JOB}}}\n": (1, None, "a text that begins with @ stands in quotes"),
