@@ -62,8 +62,8 @@ class Hold:
         self._by = by[: locks.LONGEST_TEXT]
         self._ttl_s = ttl_s
         self._note = note[: locks.LONGEST_TEXT]
-        self._id = uuid.UUID(int=ledger.chance.getrandbits(128), version=4).hex
-        self._beats = f"{HOLDS}{self._id[:16]}"
+        self.id = uuid.UUID(int=ledger.chance.getrandbits(128), version=4).hex
+        self._beats = f"{HOLDS}{self.id[:16]}"
         self._beat_tip = ""
         self._beat_at = clock.boot()
         self._observed = Observed()
@@ -86,6 +86,7 @@ class Hold:
 
         Raises:
             Taken: it was not to be had in that time; nothing is left of the asking.
+            Lost: it was, and the answer came too late.
             HubUnreachable: no answer to the first question, or until the time was over. What was asked lapses by
                 itself.
         """
@@ -96,6 +97,7 @@ class Hold:
                 over = deadline is not None and self._clock.boot() >= deadline
                 try:
                     if self.step(waits=not over):
+                        self.check()  # the answer may have come too late to begin on the strength of it
                         return self.token
                     asked, why = True, self._obstacle()
                 except HubUnreachable as error:
@@ -127,7 +129,7 @@ class Hold:
         landed = self._ledger.transact(lambda tx: self._decide(tx, waits=waits), beat_for=self._first_beat)
         if landed.beat_since is not None:
             self._beat_at = landed.beat_since
-        stake, holds = locks.stake_of(self._ledger.state.locks.get(self.name), self._id)
+        stake, holds = locks.stake_of(self._ledger.state.locks.get(self.name), self.id)
         if holds and not self.token:
             self._beat_at = max(self._beat_at, landed.since)  # others count anew from what granted it
         self.token = stake.token if stake is not None and holds else 0
@@ -136,11 +138,11 @@ class Hold:
     def _decide(self, tx: Transaction, *, waits: bool) -> None:
         settle.expire_stakes(tx, self._lapsed())
         lock = tx.locks.get(self.name) or Lock(name=self.name)
-        stake, holds = locks.stake_of(lock, self._id)
+        stake, holds = locks.stake_of(lock, self.id)
         if holds:
             return
         mine = stake or Stake(
-            id=self._id,
+            id=self.id,
             by=self._by,
             token=tx.seq,
             ttl_s=self._ttl_s,
@@ -152,7 +154,7 @@ class Hold:
             len(locks.jobs_with(self.name, tx.jobs.values())),
             locks.limit_of(self.name, tx.state.settings),
         )
-        first = not lock.waiters or lock.waiters[0].id == self._id
+        first = not lock.waiters or lock.waiters[0].id == self.id
         if first and locks.has_room(lock, taken, limit):
             tx.apply(locks.grant(lock, mine, taken=taken, limit=limit, token=tx.seq, now=tx.now))
         elif stake is None and waits:
@@ -160,7 +162,7 @@ class Hold:
 
     def _pause(self, deadline: float | None) -> float:
         row = self._ledger.state.locks.get(self.name, Lock(name=self.name)).waiters
-        pause = LOOK_S if not row or row[0].id == self._id else ROW_S
+        pause = LOOK_S if not row or row[0].id == self.id else ROW_S
         pause = min(pause, max(LOOK_S, self._ttl_s * BEAT_SHARE / 2))
         return pause if deadline is None else max(0.0, min(pause, deadline - self._clock.boot()))
 
@@ -171,7 +173,7 @@ class Hold:
         holders += [f"job #{job.number}" for job in locks.jobs_with(self.name, state.jobs.values())]
         before = []
         for each in lock.waiters:
-            if each.id == self._id:
+            if each.id == self.id:
                 break
             before.append(each.by)
         text = f"lock {self.name} is held by {', '.join(holders)}" if holders else f"lock {self.name} is free"
@@ -181,7 +183,7 @@ class Hold:
 
     def _first_beat(self, tx: Transaction) -> Beat | None:
         """Return a sign of life to go along, unless nothing was asked: of one who does not wait."""
-        stake, _ = locks.stake_of(tx.locks.get(self.name), self._id)
+        stake, _ = locks.stake_of(tx.locks.get(self.name), self.id)
         return None if stake is None else self._beat(tx.now)
 
     def _beat(self, now: datetime) -> Beat | None:
@@ -206,7 +208,7 @@ class Hold:
         self.check()
         try:
             look = self._ledger.refresh()
-            if not locks.stake_of(self._ledger.state.locks.get(self.name), self._id)[1]:
+            if not locks.stake_of(self._ledger.state.locks.get(self.name), self.id)[1]:
                 raise Lost(f"lock {self.name} (token {self.token}) was taken away")
             self._beat_tip = look.telemetry.get(self._beats, "")
             self._trouble = ""
@@ -247,7 +249,7 @@ class Hold:
 
         def decide(tx: Transaction) -> None:
             lock = tx.locks.get(self.name)
-            stake, holds = locks.stake_of(lock, self._id)
+            stake, holds = locks.stake_of(lock, self.id)
             if lock is None or stake is None or not holds:
                 raise Lost(f"lock {self.name} (token {self.token}) was taken away")
             tx.apply(locks.renew(lock, replace(stake, beats=""), ttl_s=seconds, token=tx.seq))
@@ -264,7 +266,7 @@ class Hold:
         def decide(tx: Transaction) -> None:
             nonlocal there
             lock = tx.locks.get(self.name)
-            stake, holds = locks.stake_of(lock, self._id)
+            stake, holds = locks.stake_of(lock, self.id)
             there = holds
             if lock is not None and stake is not None:
                 tx.apply(locks.leave(lock, stake, "unlock" if holds else verb))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from bnet.app.audit import audit
 from bnet.app.hold import Hold, Lost
 from bnet.errors import BnetError, Taken
 from bnet.model.lock import Lock
+from bnet.ports import Update
 
 TTL = 60.0
 
@@ -150,6 +152,22 @@ def test_a_lease_that_has_ended_is_not_begun_again(world: World) -> None:
     machine.clock.seconds += TTL * 0.7
     with pytest.raises(Lost, match="saw nothing of its holder"):
         mine.keep()  # as of one that was paused: others may be about to go on, although the hub shows nothing of it
+
+
+def test_a_lock_that_was_granted_too_long_ago_is_given_back_before_anything_begins(world: World) -> None:
+    machine = world.machine("a")
+    mine = hold(machine)
+    push = machine.ledger.hub.push
+
+    def slow(updates: Sequence[Update]) -> str | None:
+        said = push(updates)
+        machine.clock.seconds += TTL * 0.7
+        return said
+
+    machine.ledger.hub.push = slow  # type: ignore[method-assign]  # a fault of one call of the port
+    with pytest.raises(Lost, match="saw nothing of its holder"):
+        mine.acquire(0.0)
+    assert holders(world) == []
 
 
 def test_a_holder_of_a_hub_that_went_another_way_gives_up_in_time(world: World) -> None:

@@ -107,6 +107,8 @@ class Computer:
         self.wait(self.chance.uniform(0.0, 0.01))
         what = self.world.weather.effect(self.world.now, self.host)
         if what == weather.KILLED:
+            assert self.world.scheduler.running is not None
+            self.world.scheduler.running.dead = True  # what it still does on its way out is seen by nobody
             raise Crash
         if what == weather.STALLED:
             self.wait(self.chance.choice((5.0, 30.0, 70.0, 150.0)))

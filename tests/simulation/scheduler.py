@@ -6,7 +6,7 @@ import heapq
 import random
 from collections.abc import Callable
 
-from greenlet import greenlet
+from greenlet import getcurrent, greenlet
 
 
 class Crash(BaseException):
@@ -22,7 +22,7 @@ class Actor:
         self._scheduler = scheduler
         self._work = work
         self._ended = ended
-        self._glet = greenlet(self._run)
+        self._glet = greenlet(self._run, scheduler.home)
         self.dead = False
         self.done = False
 
@@ -48,9 +48,10 @@ class Actor:
             return
         self.dead = True
         if self._glet:
-            self._scheduler.running = self
+            killer, self._scheduler.running = self._scheduler.running, self
+            self._glet.parent = getcurrent()  # whoever kills it goes on afterwards
             self._glet.throw(Crash())
-            self._scheduler.running = None
+            self._scheduler.running = killer
         else:
             self.done = True
 
@@ -59,7 +60,7 @@ class Actor:
         if self.dead:
             raise Crash
         self._scheduler.at(seconds, self.go_on)
-        self._glet.parent.switch()
+        self._scheduler.home.switch()
 
 
 class Scheduler:
@@ -68,6 +69,7 @@ class Scheduler:
     def __init__(self, chance: random.Random) -> None:
         """Begin at zero; the chance decides between what is due at the same moment."""
         self.now = 0.0
+        self.home = getcurrent()  # where actors are woken, whoever began them
         self.running: Actor | None = None
         self.steps = 0
         self._chance = chance

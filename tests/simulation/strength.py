@@ -119,6 +119,21 @@ MUTANTS = [
         "if ended.result",
         "cancelled, and again",
     ),
+    Mutant("app.hold", "> self._ttl_s * HOLDER_SHARE:", "> self._ttl_s * 9:", "a holder never gives up"),
+    Mutant(
+        "rules.locks",
+        "len(lock.holders) + taken < limit and",
+        "len(lock.holders) + taken <= limit and",
+        "one more than a named lock may have",
+    ),
+    Mutant("rules.settle", "if locks.lease_of(stake) in lapsed:", "if lapsed:", "all are out with one"),
+    Mutant("rules.firing", "until = max(before.until, tx.now)", "until = before.until", "a cursor stands still"),
+    Mutant(
+        "rules.firing",
+        'count = count[-MOST_MADE_UP:] if entry.missed == "all" else count[-1:]',
+        "count = count[-1:]",
+        "one job for all that was missed",
+    ),
     Mutant(
         "memory",
         "(each.old, each.new)",

@@ -8,15 +8,19 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import firings
+from askers import LIMITS, TTL, UNSEEN
 from linear import Operation, disorder
 
 from bnet.app.audit import Replay
+from bnet.app.hold import HOLDS
 from bnet.codec import layout
 from bnet.memory import MemoryHub
 from bnet.model.run import Intent
 from bnet.model.state import State
 
 if TYPE_CHECKING:
+    from askers import Work
     from computer import Computer, Supervisor
     from world import World
 
@@ -56,6 +60,7 @@ class Witness:
         self._landed_at: dict[str, float] = {}
         self._expired: set[str] = set()
         self._cancels: dict[int, int] = {}
+        self._inside: dict[str, list[Work]] = defaultdict(list)
 
     def blame(self, text: str) -> None:
         """Write down that something did not hold."""
@@ -96,9 +101,13 @@ class Witness:
             if newest is None or newest.commit != oid:
                 continue  # an older one that somebody quotes
             self.checks["transactions"] += 1
+            before = self._replay.state
             for fault in self._replay.step(each):
                 if not self.rewound:
                     self.blame(f"{oid[:8]} by {each.stamp.actor}: {fault.target} {fault.text}")
+            for text in () if self.rewound else firings.faults(before, self._replay.state, each.ops):
+                self.blame(f"{oid[:8]} by {each.stamp.actor}: {text}")
+            self.checks["firings"] += sum(op.startswith("fire ") for op in each.ops)
             self._note_claims(each.ops)
             self._check_shared(self._replay.state)
             self._check_expiry(self._replay.state, each.stamp.actor)
@@ -126,8 +135,9 @@ class Witness:
         """See that what excludes each other does not run at one time, counted by other means than the rules'."""
         running = [job for job in state.jobs.values() if job.claim is not None and job.result is None]
         held = Counter(name for job in running for name in job.spec.locks)
-        if any(count > 1 for count in held.values()):
-            self.blame(f"a lock is held twice: {dict(held)}")
+        held.update({name: len(lock.holders) for name, lock in state.locks.items()})
+        if any(count > LIMITS.get(name, 1) for name, count in held.items()):
+            self.blame(f"a lock is held more often than it may: {dict(held)}")
         for job in running:
             group = job.spec.group
             same = [each for each in running if each.spec.group is not None and group is not None]
@@ -186,6 +196,12 @@ class Witness:
                 fields = dict(word.split("=", 1) for word in words[2:] if "=" in word)
                 self._landed[fields["run"]] = fields["server"]
                 self._landed_at[fields["run"]] = self.world.now
+            elif words[0] in ("ask", "lock"):
+                self._landed_at[dict(word.split("=", 1) for word in words[2:] if "=" in word)["id"]] = (
+                    self.world.now
+                )
+            elif words[0] == "expire":
+                self._check_stake(dict(word.split("=", 1) for word in words[2:] if "=" in word)["id"])
             elif words[0] == "submit" and not self.rewound:
                 number = int(words[1])
                 if number in self._numbers:
@@ -208,6 +224,46 @@ class Witness:
                 )
                 if job is not None and job.wanted.cancel is None:
                     self.blame(f"#{job.number} was claimed when all was well, and run {run[:8]} never began")
+
+    # -- named locks
+
+    def entered(self, work: Work) -> None:
+        """A command begins under a lock."""
+        self.checks["holdings"] += 1
+        others = self._inside[work.hold.name]
+        if len(others) >= LIMITS[work.hold.name] and not self.rewound:
+            told = ", ".join(each.asker.computer.host for each in others)
+            self.blame(f"{work.asker.computer.host} is under lock {work.hold.name} beside {told}")
+        others.append(work)
+
+    def works(self, work: Work) -> None:
+        """See that a command does not go on after its holder was unseen for longer than it may be."""
+        moves = [at for _, at in self._beats.get(self._ref(work.hold.id), [])]
+        unseen = self.world.now - max([self._landed_at.get(work.hold.id, 0.0), *moves])
+        if unseen > UNSEEN and not self.rewound:
+            self.blame(
+                f"{work.asker.computer.host} goes on under lock {work.hold.name}, unseen for {unseen:.0f} s"
+            )
+
+    def left(self, work: Work) -> None:
+        """Nothing is left of it."""
+        self._inside[work.hold.name].remove(work)
+
+    def _check_stake(self, stake: str) -> None:
+        """See that one who was taken out of a lock or its row had not moved for its time, to the eye of the hub."""
+        self.checks["locks expired"] += 1
+        begun = self._landed_at.get(stake, 0.0)
+        moves = [
+            begun,
+            *(at for _, at in self._beats.get(self._ref(stake), []) if at > begun),
+            self.world.now,
+        ]
+        longest = max(later - sooner for sooner, later in pairwise(moves))
+        if longest < TTL * SLACK and not self.rewound:
+            self.blame(f"somebody was taken out of a lock, never unmoved for over {longest:.0f} s")
+
+    def _ref(self, stake: str) -> str:
+        return self._hub.telemetry_ref(f"{HOLDS}{stake[:16]}")
 
     # -- the runs
 

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
 
+import firings
 import weather
+from askers import LIMITS, Asker
 from computer import NOON, Computer, Processes, Supervisor
-from people import HUB, WHO, Person, by_hand
+from people import HUB, WHO, Person, by_hand, commit_by_hand
 from scheduler import Actor, Scheduler
 from weather import Injected, Weather
 from wire import Wire
@@ -97,6 +99,8 @@ class World:
         self.servers: list[Computer] = []
         laptops = [Computer(self, f"p{number}", None, top / f"p{number}") for number in (1, 2)]
         self.people = [Person(self, laptop, self.chance.randint(2, 6)) for laptop in laptops]
+        agents = [Computer(self, f"a{number}", None, top / f"a{number}") for number in (1, 2, 3)]
+        self.askers = [Asker(self, agent) for agent in agents]
 
     @property
     def now(self) -> float:
@@ -108,13 +112,15 @@ class World:
     def _found(self) -> None:
         head = Head(format=FORMAT, hub=str(uuid.UUID(int=1)))
         files = {layout.HEAD: encode(head), layout.SETTINGS: self.settings(f"ttl: {TTL:g}\n").encode()}
+        files[firings.PATH] = firings.TABLE.encode()
         trailers = "Bnet-Seq: 0\nBnet-Next-Job: 1\nBnet-Nonce: 0\n"
         first = Commit(parent=None, files=files, message=f"bnet: init\n\n{trailers}", author="bnet", at=NOON)
         self.repository.refs[self.ledger_ref] = self.repository.put(first)
 
     def settings(self, text: str) -> str:
         """Return what `hub.yaml` says, with a line of its own."""
-        return f"{text}{self.budget}intervals: {{idle_heartbeat: 40}}\n"
+        locks = ", ".join(f"{name}: {{limit: {limit}}}" for name, limit in LIMITS.items())
+        return f"{text}{self.budget}intervals: {{idle_heartbeat: 40}}\nlocks: {{{locks}}}\n"
 
     def add_server(self, name: str, slots: int) -> Computer:
         """Let a machine join, and its cron begin."""
@@ -223,8 +229,8 @@ class World:
         """Let things go wrong for so many seconds, then let them settle, and look at what came of it."""
         for number in range(1, self.chance.randint(2, 4) + 1):
             self.add_server(f"s{number}", self.chance.randint(1, 3))
-        for person in self.people:
-            person.begin()
+        for each in (*self.people, *self.askers):
+            each.begin()
         self.scheduler.at(5.0, self._trouble)
         self.scheduler.run(storm)
         self._heal()
@@ -257,7 +263,7 @@ class World:
             weather.POWER: Computer.lose_power,
             weather.REBOOT: Computer.reboot,
             weather.CLOCK: Computer.jump,
-            weather.CUT: self._cut,
+            weather.CUT: self.cut,
             weather.CUT_ALL: self._cut_all,
             weather.MUTE: self._mute,
             weather.READ_ONLY: self._refuse,
@@ -278,7 +284,8 @@ class World:
         setattr(whom, what, True)
         self.scheduler.at(self.chance.uniform(1, 3 * TTL), lambda: setattr(whom, what, False))
 
-    def _cut(self, victim: Computer) -> None:
+    def cut(self, victim: Computer) -> None:
+        """Take a machine off the network for a while."""
         self._for_a_while(victim, "cut")
 
     def _cut_all(self, victim: Computer) -> None:
@@ -349,9 +356,11 @@ class World:
         self.weather.calm = True
         self.witness.calm_since = self.now
         self.away = False
-        for each in [*self.servers, *(person.laptop for person in self.people)]:
+        laptops = [*(person.laptop for person in self.people), *(each.computer for each in self.askers)]
+        for each in [*self.servers, *laptops]:
             each.cut, each.mute, each.read_only, each.wall = False, False, False, 0.0
         self._tidy_up()
+        self.scheduler.at(2 * TTL, lambda: commit_by_hand(self, {firings.PATH: firings.PAUSED.encode()}))
 
     def _tidy_up(self) -> None:
         """Do what people do in the end: agree on a ledger, switch copies off, send what waits, let all work."""
@@ -398,7 +407,9 @@ class World:
         self.scheduler.at(LOOK_EVERY, self._look_whether_it_is_over)
         waiting = any(any(each.laptop.home.glob("outbox/*.json")) for each in self.people)
         jobs = self.witness.state.jobs.values()
-        self._over = self._diverged is None and not waiting and all(job.result is not None for job in jobs)
+        state = self.witness.state
+        held = state.locks or firings.are_active(state) or self._diverged is not None
+        self._over = not held and not waiting and all(job.result is not None for job in jobs)
 
     def _judge(self) -> None:
         self.witness.check_order()
@@ -409,7 +420,9 @@ class World:
             self.witness.checks["results"] += 1
             if job.result is None:
                 self.blame(f"#{job.number} {job.spec.name} has not ended in {BOUND:.0f} s: {job.state}")
-        names = Counter(job.spec.name for job in jobs if job.spec.retry_of is None)
+        if ledger.state.locks:
+            self.blame(f"locks that nobody holds are not free after {BOUND:.0f} s: {ledger.state.locks}")
+        names = Counter(firings.what(job.spec) for job in jobs if job.spec.retry_of is None)
         if self._adopted or self.witness.rewound:
             return
         for name, count in names.items():
