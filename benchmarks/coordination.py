@@ -19,6 +19,7 @@ import histories
 import letters
 import past
 import timetables
+import turns
 from common import Row, print_table
 
 PARTS: dict[str, Callable[[Path], list[Row]]] = {
@@ -31,6 +32,7 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "telemetry": histories.telemetry,
     "replay": histories.replay,
     "schedules": timetables.schedules,
+    "locks": turns.turns,
     "messages": letters.messages,
     "past": past.past,
 }

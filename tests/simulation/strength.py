@@ -127,7 +127,9 @@ MUTANTS = [
         "one more than a named lock may have",
     ),
     Mutant("rules.settle", "if locks.lease_of(stake) in lapsed:", "if lapsed:", "all are out with one"),
-    Mutant("rules.firing", "until = max(before.until, tx.now)", "until = before.until", "a cursor stands still"),
+    Mutant(
+        "rules.firing", "until = max(before.until, tx.now)", "until = before.until", "a cursor stands still"
+    ),
     Mutant(
         "rules.firing",
         'count = count[-MOST_MADE_UP:] if entry.missed == "all" else count[-1:]',
