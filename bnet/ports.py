@@ -252,7 +252,7 @@ class Notes(Protocol):
 
 
 class LettersLost(BnetError):
-    """The index of messages was lost; it is made anew when it is asked again."""
+    """The index of messages was lost, or is taken; it is made anew when it is asked again."""
 
 
 class Letters(Protocol):
@@ -264,6 +264,12 @@ class Letters(Protocol):
 
     def tip(self) -> str:
         """Return the commit that it shows; "" while it is empty."""
+
+    def still(self) -> AbstractContextManager[str]:
+        """Keep it as it is meanwhile, whatever other processes do, and tell the commit that it shows."""
+
+    def alone(self) -> "Letters":
+        """Return an empty one that no other process uses."""
 
     def advance(
         self, old: str, new: str, *, gone: Sequence[str], put: Sequence[Entry], acks: Sequence[Acked]

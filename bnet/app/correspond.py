@@ -7,13 +7,15 @@ from datetime import datetime
 import msgspec
 
 from bnet.app.ledger import Ledger
-from bnet.app.post import Post, ack_of, entry_of, path_of
+from bnet.app.post import Post, entry_of, path_of
 from bnet.codec import letter_paths, letters
 from bnet.errors import BnetError, RefusedByPolicy
 from bnet.model.message import Ack, Attachment, Draft, Entry, Filed, Front
 from bnet.model.state import State
 from bnet.ports import Hub
-from bnet.rules import messages
+from bnet.rules import acks
+from bnet.rules.filing import file_away, read_filed
+from bnet.rules.mail import Mail
 from bnet.rules.transaction import Transaction
 
 SIGNS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: none that is taken for another
@@ -59,10 +61,10 @@ def find(ledger: Ledger, post: Post, reference: str) -> Found:
 
 def whole(ledger: Ledger, entries: Sequence[Entry], post: Post) -> list[Found]:
     """Return messages with their files, which are read at once."""
-    acks = post.index.acks([each.key for each in entries])
+    told = post.ask(ledger.state.tip, lambda: post.index.acks([each.key for each in entries]))
     texts = ledger.hub.read(ledger.state.tip, [path_of(each.key) for each in entries])
     return [
-        Found(entry=each, acks=tuple(acks.get(each.key, ())), text=texts.get(path_of(each.key)))
+        Found(entry=each, acks=tuple(told.get(each.key, ())), text=texts.get(path_of(each.key)))
         for each in entries
     ]
 
@@ -104,7 +106,7 @@ def filed(hub: Hub, state: State) -> list[Filed]:
     for start in range(0, len(paths), FILES_AT_ONCE):
         part = paths[start : start + FILES_AT_ONCE]
         contents = hub.read(state.tip, part)
-        found += [each for path in part for each in messages.read_filed(contents.get(path, b"")) if each.text]
+        found += [each for path in part for each in read_filed(contents.get(path, b"")) if each.text]
     return found
 
 
@@ -177,16 +179,15 @@ def acknowledge(ledger: Ledger, post: Post, key: str, who: str, note: str) -> bo
         entry = post.ask(tx.state.tip, lambda: post.index.some([key]).get(key))
         if entry is None or not letter_paths.is_key(key):
             raise BnetError(f"there is no message {key} any more")
-        if not messages.may_acknowledge(entry.to, tx.state.asks.get(key), who, tx):
+        if not acks.may_acknowledge(entry.to, tx.state.asks.get(key), who, tx):
             raise RefusedByPolicy(
                 f"{entry.id} is addressed to {', '.join(entry.to) or 'nobody'}, not to {who}",
                 hint="who you are: the server that this BNET_HOME has joined as, else BNET_USER",
             )
         # What a person has put there by hand and nobody can read is in the way of nobody.
         path = letter_paths.ack_path(key, who)
-        there = [ack_of(data) for data in ledger.hub.read(tx.state.tip, [path]).values()]
-        acks = [each for each in there if each is not None]
-        done[0] = messages.acknowledge(tx, key, acks, who=who, note=note)
+        found = acks.ack_of(path, ledger.hub.read(tx.state.tip, [path]).get(path))
+        done[0] = acks.acknowledge(tx, key, [] if found is None else [found], who=who, note=note)
 
     ledger.transact(decide)
     return done[0]
@@ -207,13 +208,13 @@ def file_old(ledger: Ledger, post: Post, keep: float | None) -> tuple[int, str]:
     """
     count = 0
     while True:
-        filing: list[messages.Mail] = []
+        filing: list[Mail] = []
         went = [False]
 
-        def decide(tx: Transaction, filing: list[messages.Mail] = filing, went: list[bool] = went) -> None:
+        def decide(tx: Transaction, filing: list[Mail] = filing, went: list[bool] = went) -> None:
             mail = post.mail(tx.state, tx.now, keep=keep)
             filing[:] = [mail]
-            went[0] = messages.file_away(tx, mail)
+            went[0] = file_away(tx, mail)
 
         ledger.transact(decide)
         if not went[0]:

@@ -14,13 +14,14 @@ from bnet.model.job import Artifact, Attempt, BuildReport, Job
 from bnet.model.run import RunExit, RunFact
 from bnet.model.server import Server
 from bnet.model.state import InboxFile
-from bnet.rules import jobs, messages, servers, settle
+from bnet.rules import filing, jobs, messages, replies, servers, settle
 from bnet.rules.admit import admit, sources_of
 from bnet.rules.agenda import Agenda
 from bnet.rules.change import Change
 from bnet.rules.firing import fire
 from bnet.rules.jobs import Illegal
 from bnet.rules.leases import default_ttl
+from bnet.rules.mail import Mail
 from bnet.rules.refuse import printable, refused
 from bnet.rules.specs import Facts, Unresolved
 from bnet.rules.transaction import Transaction
@@ -63,7 +64,7 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
     most: int | None
     run_of: Callable[[int, int], str]
     agenda: Agenda = msgspec.field(default_factory=Agenda)
-    mail: messages.Mail = messages.Mail()
+    mail: Mail = Mail()
     rivals: Rivals | None = None
 
 
@@ -87,10 +88,10 @@ def decide(tx: Transaction, here: Here) -> None:
         settle.give_up_unclaimed(tx)
     settle.skip_hopeless(tx)
     _claim(tx, here)
-    messages.answer(tx, here.me.name)
+    replies.answer(tx, here.me.name)
     if here.trust_clock:
-        messages.remind(tx, here.mail, here.me.name)
-        messages.file_away(tx, here.mail)
+        replies.remind(tx, here.mail, here.me.name)
+        filing.file_away(tx, here.mail)
         settle.archive(tx)
         if tx.changes:
             settle.prune(tx)

@@ -9,8 +9,8 @@ from bnet.codec import letters
 from bnet.model.message import Ack, Ask, Entry
 from bnet.model.server import Server
 from bnet.model.state import State
+from bnet.rules.acks import missing
 from bnet.rules.addressing import is_addressed
-from bnet.rules.messages import missing
 
 
 class Reader:

@@ -7,27 +7,21 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from bnet.codec import letter_paths, letters
-from bnet.codec.documents import Unreadable, decode
 from bnet.codec.layout import MESSAGES
 from bnet.codec.view import Changes
 from bnet.errors import Damaged, Invalid
-from bnet.model.message import Ack, Ask, Brought, Entry
+from bnet.model.message import Ask, Brought, Entry
 from bnet.model.state import Problem, State
 from bnet.ports import Acked, Hub, Letters, LettersLost
-from bnet.rules.messages import (
-    Mail,
-    News,
-    Stored,
-    closed_days,
-    day_to_file,
-    missing,
-    raised_at,
-    read_filed,
-)
+from bnet.rules.acks import ack_of, missing
+from bnet.rules.filing import day_to_file, read_filed
+from bnet.rules.mail import Mail, News, Stored, closed_days
 from bnet.rules.refuse import printable
+from bnet.rules.replies import raised_at
 
 T = TypeVar("T")
 
+TRIES = 4
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,6 +33,7 @@ class Post:
         self.hub = hub
         self.index = index
         self._seen = ""
+        self._shown = ""
 
     def bring(self, tip: str) -> None:
         """Let the index show the messages at a commit of the private copy; costs what changed since.
@@ -46,7 +41,9 @@ class Post:
         Raises:
             Damaged: the private copy is.
         """
-        while tip not in (self._seen, old := self.index.tip()):
+        if tip == self._seen:
+            return
+        while (old := self.index.tip()) != tip:
             try:
                 changes = self.hub.changes(old or None, tip, MESSAGES)
             except Damaged:
@@ -55,23 +52,33 @@ class Post:
                 # The mirror was made anew, and does not have what the index was made of.
                 old, changes = "", self.hub.changes(None, tip, MESSAGES)
             if old and not changes:
-                break  # nothing worth a write: the next process compares the same two trees as quickly
+                self._seen, self._shown = tip, old
+                return  # nothing worth a write: the next process compares the same two trees as quickly
             entries, acks = self._read(changes, tip)
             if self.index.advance(
                 old, tip, gone=[printable(path) for path in changes], put=entries, acks=acks
             ):
                 break
-        self._seen = tip
+        self._seen, self._shown = tip, tip
 
     def ask(self, tip: str, question: Callable[[], T]) -> T:
-        """Return the answer to a question to the index, which shows a commit then; a lost index is made anew."""
-        try:
-            self.bring(tip)
-            return question()
-        except LettersLost:
+        """Return the answer to a question to the index, which shows a commit then.
+
+        Another process may lead the index on to another commit at any time, or find it damaged. What cannot be
+        had of it in a few tries (two at odds, a full disk) is read anew into one of this process's own.
+        """
+        for _ in range(TRIES):
+            try:
+                self.bring(tip)
+                with self.index.still() as shown:
+                    if shown == self._shown:
+                        return question()
+            except LettersLost:
+                pass
             self._seen = ""
-            self.bring(tip)
-            return question()
+        self.index = self.index.alone()
+        self.bring(tip)
+        return question()
 
     def _read(self, changes: Changes, tip: str) -> tuple[list[Entry], list[Acked]]:
         found: list[tuple[str, Entry]] = []
@@ -85,8 +92,8 @@ class Post:
             elif letter_paths.is_misplaced(path):
                 found.append((path, _misplaced(path)))
             elif acked is not None:
-                ack = ack_of(file.data)
-                if ack is None or letter_paths.ack_path(acked, ack.who) != path:
+                ack = ack_of(path, file.data)
+                if ack is None:
                     found.append(
                         (path, _broken(path, f"{path}: is no acknowledgement of whom its name says"))
                     )
@@ -104,7 +111,8 @@ class Post:
         for each in entries:
             thread = each.thread
             if not thread and each.in_reply_to:
-                before = [parent.thread for parent in self.index.named(each.in_reply_to)][-1:]
+                named = self.index.named(each.in_reply_to)
+                before = [parent.thread for parent in named if parent.id == each.in_reply_to][-1:]
                 thread = threads.get(each.in_reply_to) or (before or [each.in_reply_to])[0]
             threads[each.id] = thread or each.id
             made.append(replace(each, thread=threads[each.id]))
@@ -274,14 +282,6 @@ def entry_of(path: str, data: bytes | None, note: str = "") -> Entry:
         attachments=len(front.attachments),
         problem=problem,
     )
-
-
-def ack_of(data: bytes | None) -> Ack | None:
-    """Return an acknowledgement; None for what is none."""
-    try:
-        return None if data is None else decode(Ack, data)
-    except Unreadable:
-        return None
 
 
 def _broken(path: str, problem: str) -> Entry:

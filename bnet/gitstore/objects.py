@@ -255,7 +255,11 @@ def recent_origins(repo: Repo, tip: str) -> dict[str, tuple[str, str]]:
 
 
 def brought(repo: Repo, tip: str, paths: Sequence[str]) -> dict[str, Brought]:
-    """Return for each of some paths the newest commit that added it; one process for all of them."""
+    """Return for each of some paths the newest commit that added it; one process for all of them.
+
+    Of one that climbs, nobody is told.
+    """
+    paths = [path for path in paths if not _climbs(path)]
     if not paths:
         return {}
     limits = ("-z", "--no-renames", "--diff-filter=A", "--name-only")

@@ -42,10 +42,27 @@ class LetterIndex:
         """Keep where the file is; None for one in memory. Its directory is there."""
         self._path = path
         self._open: sqlite3.Connection | None = None
+        self._file: int | None = None
 
     def tip(self) -> str:
         with self._db() as db:
             return str(db.execute("SELECT tip FROM shows").fetchone()[0])
+
+    @contextmanager
+    def still(self) -> Iterator[str]:
+        with self._db() as db:
+            db.execute("BEGIN")
+            shown = str(db.execute("SELECT tip FROM shows").fetchone()[0])
+        try:
+            yield shown
+        finally:
+            # A question that found it damaged has closed it.
+            if self._open is not None and self._open.in_transaction:
+                self._open.execute("ROLLBACK")
+
+    def alone(self) -> "LetterIndex":
+        self.close()
+        return LetterIndex(None)
 
     def advance(
         self, old: str, new: str, *, gone: Sequence[str], put: Sequence[Entry], acks: Sequence[Acked]
@@ -136,7 +153,9 @@ class LetterIndex:
         try:
             yield self._open
         except DAMAGED as error:
-            if "locked" not in str(error):
+            if _is_taken(error):
+                self.close()
+            else:
                 self._discard()
             raise LettersLost(f"the index of messages in BNET_HOME cannot be used: {error}") from None
 
@@ -144,12 +163,16 @@ class LetterIndex:
         for _ in range(2):
             db = None
             try:
+                self._file = self._inode()
                 db = sqlite3.connect(self._path or ":memory:", timeout=PATIENCE, isolation_level=None)
                 self._prepare(db)
+                self._file = self._inode()
                 return db
-            except DAMAGED:
+            except DAMAGED as error:
                 if db is not None:
                     db.close()
+                if _is_taken(error):
+                    break
                 self._discard()
         return self._in_memory()
 
@@ -175,10 +198,22 @@ class LetterIndex:
 
     def _discard(self) -> None:
         self.close()
-        if self._path is not None:
+        # Another process may have done so, and begun anew.
+        if self._path is not None and self._inode() == self._file:
             for ending in ("", "-journal", "-wal", "-shm"):
                 with suppress(OSError):
                     self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+
+    def _inode(self) -> int | None:
+        try:
+            return None if self._path is None else self._path.stat().st_ino
+        except OSError:
+            return None
+
+
+def _is_taken(error: Exception) -> bool:
+    """Tell a file that another process works on from one that is damaged."""
+    return "locked" in str(error)
 
 
 class ReadMarks:

@@ -1,17 +1,18 @@
 """What a transaction may do to messages: derived once more from the rules, and compared."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from msgspec.structs import replace
 
 from bnet.codec import letter_paths, letters
-from bnet.codec.documents import Unreadable, decode
 from bnet.errors import Invalid
 from bnet.model.message import Ack, Ask
 from bnet.model.state import State
+from bnet.rules.acks import ack_of
 from bnet.rules.addressing import is_addressed
 from bnet.rules.legal import Fault, Made
-from bnet.rules.messages import closed_days
+from bnet.rules.mail import closed_days
 
 
 def ask_faults(before: State, after: State) -> Iterator[Fault]:
@@ -65,24 +66,26 @@ def letter_faults(
     shut = closed_days(after.filed)
     for path, data in new.items():
         key = letter_paths.message_key(path) or letter_paths.beside(path)
-        if path in old:
+        acked = letter_paths.ack_key(path)
+        if path in old and (acked is None or data is None or ack_of(path, old[path]) is not None):
             if key is None or letter_paths.day_of(key) not in shut or data is not None:
                 yield Fault(path, "was changed or removed after it had been sent")
-        elif (acked := letter_paths.ack_key(path)) is not None and data is not None:
-            text = _wrong_ack(acked, data, before, after, made, texts.get(acked, b""))
+        elif acked is not None and data is not None:
+            text = _wrong_ack(acked, ack_of(path, data), before, after, made, texts.get(acked, b""))
             if text:
                 yield Fault(path, text)
 
 
-def _wrong_ack(key: str, data: bytes, before: State, after: State, made: Made, text: bytes) -> str:
-    try:
-        who = decode(Ack, data).who
-        to = letters.read(text, "").front.addressed
-    except (Unreadable, Invalid):
-        return "acknowledges what cannot be read"
+def _wrong_ack(key: str, ack: Ack | None, before: State, after: State, made: Made, text: bytes) -> str:
+    ask = after.asks.get(key)
+    if ack is None:
+        return "is no acknowledgement"
+    who = ack.who
     if who != made.actor:
         return f"was acknowledged for {who} by {made.actor}"
-    ask = after.asks.get(key)
+    to: tuple[str, ...] = ()
+    with suppress(Invalid):  # somebody broke it since: it is still for those who had to acknowledge it
+        to = letters.read(text, "").front.addressed
     if not is_addressed(to, who, before.servers) and (ask is None or who not in ask.expects):
         return f"was acknowledged by {who}, to whom it was not addressed"
     return ""

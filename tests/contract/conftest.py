@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from worlds import GitWorld, MemoryWorld, World
+from worlds import GitWorld, MemoryWorld, World, register
 
 
 @pytest.fixture(params=["git behind faults", "memory"])
@@ -30,4 +30,12 @@ def git_world(tmp_path: Path) -> GitWorld:
     """What only Git can hold or do."""
     world = GitWorld(tmp_path)
     world.begin()
+    return world
+
+
+@pytest.fixture
+def two(world: World) -> World:
+    """A hub with two servers."""
+    for name in ("s1", "s2"):
+        world.machine(name).ledger.transact(register(name))
     return world

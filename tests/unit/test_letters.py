@@ -18,7 +18,7 @@ from bnet.host.letters import LetterIndex, ReadMarks
 from bnet.model.message import Ack, Ask, Entry, Front
 from bnet.model.server import Server
 from bnet.ports import Acked, LettersLost
-from bnet.rules import messages
+from bnet.rules import filing, replies
 from bnet.rules.addressing import expected, is_addressed
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -119,13 +119,13 @@ def test_whom_a_message_is_to(to: tuple[str, ...], meant: set[str], waits: tuple
 
 def test_the_pauses_between_reminders_double_and_end() -> None:
     ask = Ask(sender="ann", by="ann", at=NOW, expects=("s1",), within=60.0, due=NOW)
-    times = [messages.raised_at(replace(ask, raised=count)) for count in range(messages.MOST_RAISED + 1)]
+    times = [replies.raised_at(replace(ask, raised=count)) for count in range(replies.MOST_RAISED + 1)]
     assert [each and (each - NOW).total_seconds() for each in times] == [0, 60, 180, 420, 900, None]
 
 
 @pytest.mark.parametrize(("day", "due"), [("2026/11/18", True), ("2026/11/19", False), ("2026/11/20", False)])
 def test_a_day_is_filed_once_it_is_over_for_long_enough(day: str, due: bool) -> None:
-    assert messages.day_to_file([day, "2027/01/01"], 86400.0, NOW) == (day if due else "")
+    assert filing.day_to_file([day, "2027/01/01"], 86400.0, NOW) == (day if due else "")
 
 
 # -- the index
