@@ -1,4 +1,4 @@
-"""What people do with messages: find one, compose one, acknowledge one, file old ones away."""
+"""What people do with messages: find one, compose one, file old ones away."""
 
 import random
 from collections.abc import Sequence
@@ -9,11 +9,10 @@ import msgspec
 from bnet.app.ledger import Ledger
 from bnet.app.post import Post, entry_of, path_of
 from bnet.codec import letter_paths, letters
-from bnet.errors import BnetError, RefusedByPolicy
+from bnet.errors import BnetError
 from bnet.model.message import Ack, Attachment, Draft, Entry, Filed, Front
 from bnet.model.state import State
 from bnet.ports import Hub
-from bnet.rules import acks
 from bnet.rules.filing import file_away, read_filed
 from bnet.rules.mail import Mail
 from bnet.rules.transaction import Transaction
@@ -161,36 +160,6 @@ def reply_to(front: Front, entry: Entry) -> Front:
         thread=entry.thread or entry.id,
         in_reply_to=entry.id,
     )
-
-
-# -- acknowledging
-
-
-def acknowledge(ledger: Ledger, post: Post, key: str, who: str, note: str) -> bool:
-    """Acknowledge a message by one transaction; False if that was done before.
-
-    Raises:
-        RefusedByPolicy: it is not addressed to them.
-        BnetError: it is not there any more.
-    """
-    done = [False]
-
-    def decide(tx: Transaction) -> None:
-        entry = post.ask(tx.state.tip, lambda: post.index.some([key]).get(key))
-        if entry is None or not letter_paths.is_key(key):
-            raise BnetError(f"there is no message {key} any more")
-        if not acks.may_acknowledge(entry.to, tx.state.asks.get(key), who, tx):
-            raise RefusedByPolicy(
-                f"{entry.id} is addressed to {', '.join(entry.to) or 'nobody'}, not to {who}",
-                hint="who you are: the server that this BNET_HOME has joined as, else BNET_USER",
-            )
-        # What a person has put there by hand and nobody can read is in the way of nobody.
-        path = letter_paths.ack_path(key, who)
-        found = acks.ack_of(path, ledger.hub.read(tx.state.tip, [path]).get(path))
-        done[0] = acks.acknowledge(tx, key, [] if found is None else [found], who=who, note=note)
-
-    ledger.transact(decide)
-    return done[0]
 
 
 # -- filing away

@@ -6,6 +6,7 @@ from typing import Any
 
 from bnet.app.post import Post
 from bnet.codec import letters
+from bnet.codec.shown import escaped
 from bnet.model.message import Ack, Ask, Entry
 from bnet.model.server import Server
 from bnet.model.state import State
@@ -119,7 +120,7 @@ def overdue_line(key: str, ask: Ask, names: Sequence[str], now: datetime) -> str
     late = now - (ask.due or now)
     hours, minutes = divmod(int(late.total_seconds()) // 60, 60)
     ago = f"{hours} h {minutes} min" if hours else f"{minutes} min"
-    named = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    named = escaped(", ".join(names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     return (
         f"{named} did not acknowledge {key.rpartition('/')[2]} ({ask.subject}) of {ask.sender}, due {ago} ago"
     )

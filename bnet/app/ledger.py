@@ -3,7 +3,8 @@
 import random
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 from msgspec.structs import replace
@@ -157,6 +158,15 @@ class Ledger:
         """
         with self.hub.exclusive():
             self.snapshot.load(tip)
+
+    @contextmanager
+    def acting_as(self, actor: str) -> Iterator[None]:
+        """Make transactions under another name meanwhile: of somebody whose wish has waited on this machine."""
+        before, self.actor = self.actor, actor
+        try:
+            yield
+        finally:
+            self.actor = before
 
     def adopt(self, decide: Decide) -> Landed:
         """Make a transaction on the hub's ledger although it has diverged; from then on it is ours.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from bnet.app.acknowledge import NotAddressed, acknowledge
 from bnet.app.ledger import Ledger
 from bnet.app.lookup import Lookup
 from bnet.app.snapshot import NoLedger
@@ -17,24 +18,31 @@ from bnet.errors import BnetError, HubUnreachable, Invalid
 from bnet.files import read_or_none, set_aside, write_atomic
 from bnet.model.base import Record
 from bnet.model.command import Command, Submit
-from bnet.model.message import Draft
+from bnet.model.message import Draft, Nod
 from bnet.rules import messages
 from bnet.rules.admit import admit
 from bnet.rules.jobs import Illegal
 from bnet.rules.specs import Facts, Unresolved
 from bnet.rules.transaction import Transaction
 
+KEPT_ACK = "the acknowledgement is kept here; the next `bnet message` or `bnet sync` delivers it, once"
 KEPT_MESSAGE = "the message is kept here; the next `bnet message send` or `bnet sync` delivers it, once"
 KEPT = "the submission is kept here; the next `bnet submit` or `bnet sync` delivers it, once"
 
 
 class Letter(Record, frozen=True, kw_only=True):
-    """What waits in the outbox: for which hub, from whom, and what: jobs, or messages."""
+    """What waits in the outbox: for which hub, from whom, and what: jobs, messages, or acknowledgements."""
 
     hub: str
     by: str
     jobs: tuple[Submit, ...] = ()
     messages: tuple[Draft, ...] = ()
+    acks: tuple[Nod, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What it is, in a word."""
+        return "submission" if self.jobs else "message" if self.messages else "acknowledgement"
 
 
 class Outbox:
@@ -171,6 +179,19 @@ def send_draft(ledger: Ledger, lookup: Lookup, draft: Draft, by: str) -> list[in
     return numbers
 
 
+def send_ack(
+    ledger: Ledger,
+    lookup: Lookup,
+    outbox: Outbox,
+    hub: str,
+    nod: Nod,
+    told: Callable[[str], object] = str,
+) -> bool:
+    """Acknowledge a message, as `submit` does it with jobs; False if that was done before."""
+    outgoing = Outgoing(ledger, lookup, outbox, Letter(hub=hub, by=nod.who, acks=(nod,)), told)
+    return bool(outgoing.go(lambda: [1] if acknowledge(ledger, nod) else [], KEPT_ACK))
+
+
 class Outgoing(NamedTuple):
     """A letter on its way, with what it is sent by."""
 
@@ -188,7 +209,7 @@ class Outgoing(NamedTuple):
             for refused in deliver(self.ledger, self.lookup, self.outbox, self.letter.hub, before=path):
                 self.told(refused)
             numbers = act()
-        except (Illegal, Invalid, NoLedger):
+        except (Illegal, Invalid, NoLedger, NotAddressed):
             path.unlink(missing_ok=True)
             raise
         except BnetError as error:
@@ -226,11 +247,13 @@ def deliver(
                 send(ledger, lookup, letter.jobs, letter.by)
             for draft in letter.messages:
                 send_draft(ledger, lookup, draft, letter.by)
-        except (Illegal, Invalid) as error:
+            for nod in letter.acks:
+                ledger.refresh()
+                acknowledge(ledger, nod)
+        except (Illegal, Invalid, NotAddressed) as error:
             with suppress(FileNotFoundError):  # whoever submitted it was told first
                 set_aside(path, ".refused")
-            what = "submission" if letter.jobs else "message"
-            refused.append(f"a {what} of {letter.by} was refused: {error}")
+            refused.append(f"the {letter.kind} of {letter.by} was refused: {error}")
             continue
         except BnetError:
             continue  # of the hub or a source, not of the letter: it waits

@@ -2,94 +2,20 @@
 
 import sys
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
 
-from bnet.app.describe_messages import Reader, describe_entry, threads
-from bnet.cli.context import App, json_option
-from bnet.cli.render import age, note, out, table, word
+from bnet.cli.context import json_option
+from bnet.cli.desk import Desk, digest, pass_desk, say_json
+from bnet.cli.mailbox import list_messages, read, thread
+from bnet.cli.render import note, out
+from bnet.codec.letter_paths import is_key
 from bnet.codec.shown import escaped
-from bnet.errors import BnetError, Damaged, Invalid
-from bnet.model.message import IMPORTANCES, Entry, Front
-
-if TYPE_CHECKING:
-    from bnet.app.correspond import Found
-    from bnet.app.ledger import Ledger
-    from bnet.app.post import Post
-    from bnet.model.state import State
-
-HEADS = ("", "ID", "FROM", "TO", "PRIORITY", "SUBJECT", "WAITS FOR", "SENT")
-
-
-class Desk:
-    """Who reads and writes here, and what of."""
-
-    def __init__(self, app: App) -> None:
-        """Keep what the command line said."""
-        self.app = app
-
-    @cached_property
-    def who(self) -> str:
-        """Who that is: the server that this machine has joined the hub as, else whoever would submit."""
-        identity = self.app.machine.identity
-        return identity.name if identity is not None and identity.hub == self.app.url else self.app.who
-
-    @cached_property
-    def ledger(self) -> "Ledger":
-        """The hub's ledger, on which they act under their own name."""
-        return self.app.machine.ledger(self.app.url, self.who)
-
-    @cached_property
-    def post(self) -> "Post":
-        """The messages on it."""
-        return self.app.machine.post(self.app.url)
-
-    def refresh(self) -> "Ledger":
-        """Look at the hub."""
-        self.ledger.refresh()
-        self.keep()
-        return self.ledger
-
-    def keep(self) -> None:
-        """Keep the snapshot for the next process."""
-        self.app.machine.keep(self.app.url, self.ledger)
-
-    def reader(self, state: "State | None" = None) -> Reader:
-        """Return who reads, with what they have read."""
-        servers = (state or self.ledger.state).servers
-        return Reader(self.who, servers, self.app.machine.marks(self.app.url).all())
-
-    def mark(self, keys: Sequence[str]) -> None:
-        """Note that messages have been read."""
-        self.app.machine.marks(self.app.url).add(keys)
-
-    def find(self, reference: str) -> "Found":
-        """Return a message; the hub is looked at."""
-        from bnet.app.correspond import find
-
-        return find(self.refresh(), self.post, reference)
-
-    def describe(self, found: "Found", reader: Reader) -> dict[str, Any]:
-        """Return a message with its text as one object."""
-        from bnet.codec.letters import read
-
-        entry = found.entry
-        ask = self.ledger.state.asks.get(entry.key) if found.filed is None else found.filed.ask
-        told = describe_entry(entry, found.acks, ask, reader)
-        text = (found.text or b"").decode(errors="replace")
-        try:
-            letter = read(found.text or b"", "")
-        except Invalid:
-            return told | {"body": text, "attachments": [], "archived": found.filed is not None}
-        attached = [msgspec.to_builtins(each) for each in letter.front.attachments]
-        return told | {"body": letter.body, "attachments": attached, "archived": found.filed is not None}
-
-
-pass_desk = click.make_pass_decorator(Desk)
+from bnet.errors import BnetError, Invalid
+from bnet.model.message import IMPORTANCES, Front
 
 
 @click.group()
@@ -100,11 +26,6 @@ def message(ctx: click.Context) -> None:
     Example: bnet message send --to build2 --subject "The disk is full" --body "Please clear /tmp."
     """
     ctx.obj = Desk(ctx.obj)
-
-
-def _say_json(value: object) -> None:
-    # json.dumps with an indent takes a third of a second for ten thousand of them
-    out(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 @message.command()
@@ -148,7 +69,7 @@ def send(desk: Desk, /, **fields: Any) -> None:
         front=front,
         body=_text(fields["body"], fields["file"]),
         files=files,
-        digests={name: _digest(data) for name, data in files.items()},
+        digests={name: digest(data) for name, data in files.items()},
         now=desk.app.machine.clock.now(),
         chance=desk.app.machine.chance,
     )
@@ -160,14 +81,14 @@ def send(desk: Desk, /, **fields: Any) -> None:
     desk.keep()
     _doubt(desk, front)
     if fields["as_json"]:
-        _say_json({"id": ready.front.id, "key": ready.key, "jobs": numbers})
+        say_json({"id": ready.front.id, "key": ready.key, "jobs": numbers})
     else:
         out("\n".join([ready.front.id, *(f"#{number}" for number in numbers)]))
 
 
 def _front(fields: dict[str, Any], who: str) -> Front:
     """Return the front matter that options ask for, checked as that of a file is."""
-    from bnet.codec.letters import read, write
+    from bnet.codec import letters
 
     " ".join(
         [fields["subject"], *fields["to"], *fields["labels"]]
@@ -185,7 +106,7 @@ def _front(fields: dict[str, Any], who: str) -> Front:
         command=None if fields["command"] is None else _command(fields["command"]),
     )
     try:
-        read(write(msgspec.structs.replace(front, to=front.to or ("all",)), ""), "")
+        letters.read(letters.write(msgspec.structs.replace(front, to=front.to or ("all",)), ""), "")
     except Invalid as error:
         option = {"requires_ack": "within"}.get(error.field or "", error.field or "")
         raise Invalid(f"--{option}: {error.message}" if option else error.message) from None
@@ -229,12 +150,6 @@ def _attached(paths: Sequence[Path]) -> dict[str, bytes]:
     return files
 
 
-def _digest(data: bytes) -> str:
-    import blake3
-
-    return blake3.blake3(data).hexdigest()
-
-
 def _doubt(desk: Desk, front: Front) -> None:
     """Ask whether a name that nobody has was meant for one that somebody has; people need not be known."""
     import difflib
@@ -246,175 +161,6 @@ def _doubt(desk: Desk, front: Front) -> None:
             note(f"there is no server {escaped(name)}; did you mean {close[0]}?")
 
 
-@message.command("list")
-@click.option("--unread", is_flag=True, help="Only those that you have not read.")
-@click.option(
-    "--to", "whose", type=click.Choice(["me", "all"]), default="me", help="Those to you, or every one."
-)
-@click.option("--thread", "by_thread", is_flag=True, help="One line for each conversation.")
-@click.option("--archived", is_flag=True, help="Those that have been filed away.")
-@click.option("-n", "--last", type=click.IntRange(1), metavar="N", help="The newest N of them.")
-@json_option
-@pass_desk
-def list_messages(
-    desk: Desk, unread: bool, whose: str, by_thread: bool, archived: bool, last: int | None, as_json: bool
-) -> None:
-    """List messages, the newest last; `*` marks what you have not read.
-
-    Example: bnet message list --unread
-    """
-    state = desk.refresh().state
-    reader = desk.reader()
-    entries, acks = _archived(desk) if archived else desk.post.ask(state.tip, lambda: _listed(desk.post))
-    shown = [each for each in entries if whose == "all" or reader.is_addressed(each)]
-    if unread:
-        shown = [each for each in shown if reader.has_unread(each, acks.get(each.key, ()))]
-    told = [describe_entry(each, acks.get(each.key, ()), state.asks.get(each.key), reader) for each in shown]
-    rows = threads(told) if by_thread else told
-    rows = rows[-last:] if last else rows
-    if as_json:
-        _say_json(rows)
-    elif not rows:
-        more = f"; `bnet message list --to all` shows {len(entries)}" if entries and whose == "me" else ""
-        note(f"no {'unread ' if unread else ''}messages{f' to {desk.who}' if whose == 'me' else ''}{more}")
-    else:
-        now = desk.app.machine.clock.now()
-        out(_thread_table(rows, now) if by_thread else _table(rows, now))
-
-
-def _listed(post: "Post") -> tuple[list[Entry], dict[str, Any]]:
-    return post.index.every(), post.index.acks()
-
-
-def _archived(desk: Desk) -> tuple[list[Entry], dict[str, Any]]:
-    from bnet.app.correspond import archived
-
-    found = archived(desk.ledger)
-    return [each.entry for each in found], {each.entry.key: each.acks for each in found}
-
-
-def _table(rows: Sequence[dict[str, Any]], now: Any) -> str:
-    cells = []
-    for each in rows:
-        waits = ", ".join(each["missing"][:3]) + (" ..." if len(each["missing"]) > 3 else "")
-        to = ", ".join(each["to"][:3]) + (" ..." if len(each["to"]) > 3 else "")
-        subject = each["subject"] or (f"({each['problem']})" if each["problem"] else "")
-        cells.append(
-            [
-                "*" if each["unread"] else "!" if each["problem"] else "",
-                each["id"],
-                escaped(each["from"]),
-                escaped(to),
-                word(each["priority"]),
-                escaped(_cut(subject)),
-                escaped(waits),
-                age(each["at"], now),
-            ]
-        )
-    return table(HEADS, cells)
-
-
-def _thread_table(rows: Sequence[dict[str, Any]], now: Any) -> str:
-    heads = ("", "THREAD", "BEGUN BY", "MESSAGES", "SUBJECT", "LAST BY", "LAST")
-    cells = [
-        [
-            "*" if each["unread"] else "",
-            escaped(each["thread"]),
-            escaped(each["from"]),
-            str(each["messages"]),
-            escaped(_cut(each["subject"])),
-            escaped(each["last_from"]),
-            age(each["last_at"], now),
-        ]
-        for each in rows
-    ]
-    return table(heads, cells)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 70 else f"{text[:67]}..."
-
-
-@message.command()
-@click.argument("reference", metavar="ID", required=False)
-@click.option("--all", "every", is_flag=True, help="Count every message as read.")
-@click.option("--save", type=click.Path(path_type=Path), metavar="DIR", help="Put its attachments there.")
-@json_option
-@pass_desk
-def read(desk: Desk, reference: str | None, every: bool, save: Path | None, as_json: bool) -> None:
-    """Read a message; the beginning of its id is enough.
-
-    Example: bnet message read k3f9
-    """
-    if every:
-        state, reader = desk.refresh().state, desk.reader()
-        entries = desk.post.ask(state.tip, desk.post.index.every)
-        new = [each.key for each in entries if reader.has_unread(each)]
-        desk.mark(new)
-        note(f"{len(new)} messages count as read")
-    if reference is None:
-        if not every:
-            raise BnetError("which message?", hint="`bnet message list`")
-        return
-    found = desk.find(reference)
-    told = desk.describe(found, desk.reader())
-    if as_json:
-        _say_json(told)
-    else:
-        _print(told, desk.app.machine.clock.now())
-    desk.mark([found.entry.key])
-    if save is not None:
-        _save(desk, found, told["attachments"], save)
-
-
-def _print(told: dict[str, Any], now: Any) -> None:
-    lines = [("id", told["key"]), ("from", told["from"]), ("to", ", ".join(told["to"]))]
-    lines += [("at", f"{told['at']} ({age(told['at'], now)})"), ("subject", told["subject"])]
-    if told["priority"] != "normal":
-        lines.append(("priority", word(told["priority"])))
-    if told["thread"] != told["id"]:
-        lines.append(("thread", told["thread"]))
-    for each in told["acks"]:
-        said = f": {each['note']}" if each["note"] else ""
-        lines.append(("acknowledged", f"by {each['who']} {age(each['at'], now)}{said}"))
-    if told["missing"]:
-        lines.append(("waits for", f"{', '.join(told['missing'])}, due {told['due']}"))
-    if told["command"]:
-        jobs = " ".join(f"#{number}" for number in told["jobs"])
-        done = "not taken in yet" if not jobs and not told["answered"] else jobs or "done"
-        lines.append(("command", f"refused: {told['refused']}" if told["refused"] else done))
-    for each in told["attachments"]:
-        lines.append(("attached", f"{each['name']} ({each['size']:,} bytes, blake3 {each['blake3'][:12]})"))
-    if told["problem"]:
-        lines.append(("problem", told["problem"]))
-    if told["archived"]:
-        lines.append(("archived", "yes"))
-    for name, value in lines:
-        plain = value if name == "priority" else escaped(value)
-        out(f"{click.style(f'{name:<14}', bold=True)}{plain}")
-    out("")
-    out(escaped(told["body"].rstrip("\n"), keep="\n\t"))
-
-
-def _save(desk: Desk, found: "Found", attached: Sequence[dict[str, Any]], directory: Path) -> None:
-    """Write attachments, each only if it is what the message says it is."""
-    from bnet.codec.letter_paths import file_path, is_file_name
-    from bnet.files import write_atomic
-
-    tip = desk.ledger.state.tip if found.filed is None else found.filed.commit
-    directory.mkdir(parents=True, exist_ok=True)
-    for each in attached:
-        if not is_file_name(each["name"]):
-            raise Damaged(f"{escaped(each['name'])} is no name for a file; it was not written")
-        path = file_path(found.entry.key, each["name"])
-        data = desk.ledger.hub.read(tip, [path]).get(path)
-        if data is None or _digest(data) != each["blake3"]:
-            what = "is not there any more" if data is None else "is not what was sent: its digest is another"
-            raise Damaged(f"the attachment {each['name']} {what}; it was not written")
-        write_atomic(directory / each["name"], data)
-        note(f"{directory / each['name']}")
-
-
 @message.command()
 @click.argument("reference", metavar="ID")
 @click.option("--note", "said", default="", help="A word along with it.")
@@ -422,47 +168,27 @@ def _save(desk: Desk, found: "Found", attached: Sequence[dict[str, Any]], direct
 def ack(desk: Desk, reference: str, said: str) -> None:
     """Acknowledge a message that is addressed to you; exit 5 if it is not.
 
+    While the hub is away it is kept here, and delivered once by the next `bnet message send`, `bnet message ack`
+    or `bnet sync`.
+
     Example: bnet message ack k3f9 --note "clearing it now"
     """
-    from bnet.app.correspond import acknowledge
+    from bnet.app.lookup import Lookup
+    from bnet.app.submit import send_ack
+    from bnet.model.message import Nod
 
-    found = desk.find(reference)
+    found = desk.find(reference, known=True)
+    entry, machine = found.entry, desk.app.machine
     if found.filed is not None:
-        raise BnetError(f"{found.entry.id} has been filed away; it waits for nobody any more")
-    done = acknowledge(desk.ledger, desk.post, found.entry.key, desk.who, said)
-    desk.mark([found.entry.key])
+        raise BnetError(f"{entry.id} has been filed away; it waits for nobody any more")
+    if not is_key(entry.key):
+        raise BnetError(f"{escaped(entry.key)} is no message")
+    nod = Nod(key=entry.key, who=desk.who, note=said)
+    lookup = Lookup(desk.ledger.hub, machine.resolve)
+    done = send_ack(desk.ledger, lookup, machine.outbox(), desk.app.url, nod, told=note)
+    desk.mark([entry.key])
     desk.keep()
-    note(f"{found.entry.id} is acknowledged" if done else f"you have acknowledged {found.entry.id} before")
-
-
-@message.command()
-@click.argument("reference", metavar="ID")
-@json_option
-@pass_desk
-def thread(desk: Desk, reference: str, as_json: bool) -> None:
-    """Read the conversation that a message is in, oldest first.
-
-    Example: bnet message thread k3f9
-    """
-    from bnet.app.correspond import archived, whole
-
-    found = desk.find(reference)
-    name, state = found.entry.thread, desk.ledger.state
-    entries = desk.post.ask(state.tip, lambda: desk.post.index.thread(name))
-    parts = whole(desk.ledger, entries, desk.post)
-    if found.filed is not None:
-        parts = [each for each in archived(desk.ledger) if each.entry.thread == name] + parts
-    reader = desk.reader()
-    told = [desk.describe(each, reader) for each in parts]
-    if as_json:
-        _say_json(told)
-    else:
-        now = desk.app.machine.clock.now()
-        for index, each in enumerate(told):
-            if index:
-                out("\n" + "-" * 72)
-            _print(each, now)
-    desk.mark([each.entry.key for each in parts])
+    note(f"{entry.id} is acknowledged" if done else f"you have acknowledged {entry.id} before")
 
 
 @message.command()
@@ -488,3 +214,7 @@ def archive(desk: Desk, older_than: str | None) -> None:
     note(f"{count} messages filed away")
     if left:
         note(f"those of {left} and later stay until the answer to a command has been sent")
+
+
+for each in (list_messages, read, thread):
+    message.add_command(each)

@@ -12,7 +12,7 @@ from bnet.app.found import Wanted, establish
 from bnet.app.overview import heartbeats, overview, sentence
 from bnet.app.site import choose
 from bnet.cli.context import App, absolute, json_option, pass_app
-from bnet.cli.message import Desk
+from bnet.cli.desk import Desk
 from bnet.cli.render import JOB_HEADS, age, job_rows, note, out, out_json, table, word
 from bnet.errors import HubUnreachable
 from bnet.schedule.forecast import Forecast, forecast

@@ -91,9 +91,14 @@ def stamp(moment: datetime) -> str:
 
 
 def title(letter: Letter) -> str:
-    """Return the subject of a message, or what comes nearest to one: the first line of its text."""
+    """Return the subject of a message, in one line; or what comes nearest to one: the first line of its text."""
     first = letter.body.strip().partition("\n")[0].lstrip("#").strip()
-    return letter.front.subject or first[:100]
+    return one_line(letter.front.subject) or first[:100]
+
+
+def one_line(text: str) -> str:
+    """Return a text without line ends, as the subject of a message."""
+    return " ".join(text.split())
 
 
 def _parted(data: bytes, file: str) -> tuple[bytes, bytes]:

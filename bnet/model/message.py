@@ -68,6 +68,14 @@ class Ack(Record, frozen=True, kw_only=True):
     note: str = ""
 
 
+class Nod(Record, frozen=True, kw_only=True):
+    """An acknowledgement that is to be made: of which message, by whom, and what they say along with it."""
+
+    key: str
+    who: str
+    note: str = ""
+
+
 class Ask(Record, frozen=True, kw_only=True):
     """What a message asks of those it is addressed to, and what became of it; its existence is "taken in".
 

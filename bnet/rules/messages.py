@@ -70,7 +70,7 @@ def _ask(tx: Transaction, key: str, front: Front, sender: str, by: str, within: 
         sender=sender,
         by=by,
         at=tx.now,
-        subject=front.subject,
+        subject=letters.one_line(front.subject),
         thread=front.thread or id_of(key),
         expects=waits,
         within=within,

@@ -8,13 +8,14 @@ from typing import Any
 
 from worlds import Machine, World
 
+from bnet.app.acknowledge import acknowledge
 from bnet.app.audit import audit
-from bnet.app.correspond import acknowledge, draft, find
+from bnet.app.correspond import draft, find
 from bnet.app.lookup import Lookup
 from bnet.app.post import Post
 from bnet.app.submit import send_draft
 from bnet.host.letters import LetterIndex
-from bnet.model.message import Draft, Front
+from bnet.model.message import Draft, Front, Nod
 from bnet.rules import filing, messages, replies
 from bnet.rules.specs import Facts, Unresolved
 from bnet.rules.transaction import Transaction
@@ -71,7 +72,7 @@ class Desk:
     def ack(self, reference: str, note: str = "") -> bool:
         self.ledger.refresh()
         return acknowledge(
-            self.ledger, self.post, find(self.ledger, self.post, reference).entry.key, self.name, note
+            self.ledger, Nod(key=find(self.ledger, self.post, reference).entry.key, who=self.name, note=note)
         )
 
     def listed(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +12,12 @@ from desks import ASK, HELLO, MONTH, TODAY, WAITS, Desk, lookup, paths_of, wrong
 from worlds import ALICE, NOON, GitWorld, Link, World, claim, finish, nothing
 
 from bnet.app.correspond import archived, file_old, find
-from bnet.app.submit import send_draft
+from bnet.app.submit import Letter, Outbox, deliver, send_ack, send_draft
 from bnet.codec import layout, letter_paths
 from bnet.codec.documents import encode
 from bnet.errors import BnetError, HubUnreachable, RefusedByPolicy
-from bnet.model.message import Ack
+from bnet.faults import Call, Fault
+from bnet.model.message import Ack, Nod
 from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
 from bnet.rules.replies import MOST_RAISED
@@ -210,6 +212,47 @@ def test_two_who_acknowledge_at_once_both_have(two: World) -> None:
     assert {(each.who, each.note) for each in found.acks} == {("s1", ""), ("s2", "too")}
     assert not desk.ack("hello"), "once is enough"
     assert desk.sync(3600.0) == [] and wrong(two) == []
+
+
+@pytest.mark.parametrize("fault", ["before", "after", "late"])
+def test_an_acknowledgement_is_made_once_and_in_its_makers_name_whatever_became_of_the_push(
+    two: World, tmp_path: Path, fault: Any
+) -> None:
+    two.person({HELLO: WAITS})
+    outbox, nod = Outbox(tmp_path), Nod(key=f"{TODAY}/hello", who="carol@example.invalid", note="seen")
+    two.person({HELLO: WAITS.replace(b"[s1, s2]", b"carol@example.invalid")})
+    pushed: list[str] = []
+
+    def plan(call: Call) -> Fault:
+        """From the first push on, the hub is away."""
+        pushed.extend([call] if call == "push" else [])
+        return fault if call == "push" else "before" if pushed else ""
+
+    desk = Desk(two, "s1", plan=plan)
+    with pytest.raises(HubUnreachable) as caught:
+        send_ack(desk.ledger, lookup(desk), outbox, "hub", nod)
+    assert "delivers it, once" in (caught.value.hint or "")
+    [_] = outbox.letters("hub")
+    other = Desk(two, "s1")
+    assert deliver(other.ledger, lookup(other), outbox, "hub") == []
+    assert outbox.letters("hub") == []
+    assert not send_ack(other.ledger, lookup(other), outbox, "hub", nod), "once is enough"
+    assert [(each.who, each.note) for each in find(other.ledger, other.post, "hello").acks] == [
+        (nod.who, "seen")
+    ]
+    assert wrong(two) == []
+
+
+def test_an_acknowledgement_that_came_too_late_to_be_refused_at_once_is_set_aside(
+    two: World, tmp_path: Path
+) -> None:
+    two.person({HELLO: WAITS})
+    desk, outbox = Desk(two), Outbox(tmp_path)
+    for key in (f"{TODAY}/hello", f"{TODAY}/gone"):
+        outbox.put(Letter(hub="hub", by="eve", acks=(Nod(key=key, who="eve"),)))
+    refused = deliver(desk.ledger, lookup(desk), outbox, "hub")
+    assert [each.partition(" refused: ")[0] for each in refused] == ["the acknowledgement of eve was"] * 2
+    assert outbox.letters("hub") == [] and wrong(two) == []
 
 
 def test_who_is_not_addressed_may_not_acknowledge(two: World) -> None:

@@ -101,17 +101,25 @@ def test_acknowledgements_of_three_at_once_all_count_and_who_is_missing_is_remin
 def test_a_message_of_while_the_hub_was_away_arrives_once(fleet: Fleet) -> None:
     fleet.found()
     fleet.join_all(["s1"])
+    known = json.loads(fleet.ok("message", "send", "--to", "all", "-s", "before", "--json"))
+    known = told(fleet, "read", known["id"])
     hub = Path(fleet.url)
     away = hub.rename(hub.with_name("away.git"))
     attached = fleet.root / "report.txt"
     attached.write_text("all of it\n")
     said = fleet.bnet("message", "send", "--to", "s1", "-s", "later", "--attach", str(attached))
     assert said.code == 4 and b"delivers it, once" in said.err
+    acked = fleet.bnet("message", "ack", known["id"][:6], "--note", "at sea")
+    assert acked.code == 4 and b"the acknowledgement is kept here" in acked.err
     away.rename(hub)
     fleet.ok("message", "send", "--to", "s1", "-s", "sooner")
+    [told_of] = told(fleet, "read", known["id"])["acks"]
+    assert (told_of["who"], told_of["note"]) == (known["from"], "at sea")
+    assert b"you have acknowledged" in fleet.bnet("message", "ack", known["id"]).err
     fleet.ok("message", "send", "--to", "s1", "-s", "last")
-    rows = told(fleet, "list", home="s1")
+    rows = told(fleet, "list", home="s1")[1:]
     assert [each["subject"] for each in rows] == ["later", "sooner", "last"]
     fleet.ok("message", "read", rows[0]["id"], "--save", str(fleet.root / "out"), home="s1")
     assert (fleet.root / "out" / "report.txt").read_text() == "all of it\n"
-    assert [each["unread"] for each in told(fleet, "list", home="s1")] == [False, True, True]
+    assert [each["unread"] for each in told(fleet, "list", home="s1")[1:]] == [False, True, True]
+    assert "all of them were legal" in fleet.ok("audit", "verify")
