@@ -6,8 +6,9 @@ from datetime import datetime
 
 import msgspec
 
+from bnet.app.entries import entry_of, path_of
 from bnet.app.ledger import Ledger
-from bnet.app.post import Post, entry_of, path_of
+from bnet.app.post import Post
 from bnet.codec import letter_paths, letters
 from bnet.errors import BnetError
 from bnet.model.message import Ack, Attachment, Draft, Entry, Filed, Front

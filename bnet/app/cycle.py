@@ -177,7 +177,7 @@ class Node:
             here = replace(
                 here, mail=self.post.mail(tx.state, self.clock.now(), trust_clock=here.trust_clock)
             )
-            commands += [each for news in here.mail.news for each in news.letter.commands]
+            commands += [each for news in here.mail.news for each in news.commands]
         return replace(here, facts=self.lookup(tx.state, commands)) if commands else here
 
     def _artifacts(self, fact: RunFact) -> tuple[Artifact, ...]:

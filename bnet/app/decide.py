@@ -14,7 +14,7 @@ from bnet.model.job import Artifact, Attempt, BuildReport, Job
 from bnet.model.run import RunExit, RunFact
 from bnet.model.server import Server
 from bnet.model.state import InboxFile
-from bnet.rules import filing, jobs, messages, replies, servers, settle
+from bnet.rules import automatic, filing, jobs, messages, replies, servers, settle
 from bnet.rules.admit import admit, sources_of
 from bnet.rules.agenda import Agenda
 from bnet.rules.change import Change
@@ -77,9 +77,10 @@ def decide(tx: Transaction, here: Here) -> None:
         take_in(tx, file, here.facts)
     if here.trust_clock:
         fire(tx, here.agenda, here.facts)
+    automatic.take_up(tx, here.mail.since)
     for news in here.mail.news:
-        if not _waits(news.letter.commands, here.facts):
-            messages.take_in(tx, news, here.facts)
+        if not _waits(news.commands, here.facts):
+            messages.take_in(tx, news, here.facts, here.me.name)
     for fact in here.runs.values():
         _report(tx, fact, here)
     settle.expire_claims(tx, set(here.lapsed))

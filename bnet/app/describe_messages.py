@@ -7,6 +7,7 @@ from typing import Any
 from bnet.app.post import Post
 from bnet.codec import letters
 from bnet.codec.shown import escaped
+from bnet.model.command import VERBS
 from bnet.model.message import Ack, Ask, Entry
 from bnet.model.server import Server
 from bnet.model.state import State
@@ -70,9 +71,36 @@ def describe_entry(entry: Entry, acks: Sequence[Ack], ask: Ask | None, reader: R
         "jobs": [] if ask is None else list(ask.jobs),
         "refused": None if ask is None else ask.refused or None,
         "answered": ask is not None and ask.answered,
+        "rule": None if ask is None else ask.rule or None,
+        "auto": entry.auto,
         "attachments": entry.attachments,
         "problem": entry.problem or None,
     }
+
+
+def describe_rules(state: State) -> list[dict[str, Any]]:
+    """Return the rules for automatic answers, in their order, and how often each was followed lately."""
+    rows = []
+    for name, rule in state.replies.rules.items():
+        match = rule.match
+        wanted = {"from": match.sender, "to": match.to, "subject": match.subject, "priority": match.priority}
+        rows.append(
+            {
+                "name": name,
+                "match": {field: _row(each) for field, each in wanted.items()},
+                "reply": rule.reply,
+                "commands": [
+                    verb for each in rule.commands for verb, kind in VERBS.items() if type(each) is kind
+                ],
+                "answered": sum(ask.rule == name for ask in state.asks.values()),
+                "since": state.taken_up.since.get(name),
+            }
+        )
+    return rows
+
+
+def _row(wanted: str | tuple[str, ...]) -> list[str]:
+    return [wanted] if isinstance(wanted, str) else list(wanted)
 
 
 def threads(told: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

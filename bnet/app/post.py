@@ -1,16 +1,18 @@
 """One machine's post office: an index of the messages, brought up to the ledger, and what decisions ask of it."""
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from msgspec.structs import replace
 
+from bnet.app.entries import LONG_AGO, broken, completed, entry_of, misplaced, path_of
+from bnet.app.rulebook import Rulebook
 from bnet.codec import letter_paths, letters
 from bnet.codec.layout import MESSAGES
 from bnet.codec.view import Changes
-from bnet.errors import Damaged, Invalid
-from bnet.model.message import Ask, Brought, Entry
+from bnet.errors import Damaged
+from bnet.model.message import Ask, Entry
 from bnet.model.state import Problem, State
 from bnet.ports import Acked, Hub, Letters, LettersLost
 from bnet.rules.acks import ack_of, missing
@@ -22,7 +24,6 @@ from bnet.rules.replies import raised_at
 T = TypeVar("T")
 
 TRIES = 4
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Post:
@@ -34,6 +35,7 @@ class Post:
         self.index = index
         self._seen = ""
         self._shown = ""
+        self._rules = Rulebook(hub)
 
     def bring(self, tip: str) -> None:
         """Let the index show the messages at a commit of the private copy; costs what changed since.
@@ -90,18 +92,16 @@ class Post:
             if letter_paths.message_key(path) is not None:
                 found.append((path, entry_of(path, file.data, file.note)))
             elif letter_paths.is_misplaced(path):
-                found.append((path, _misplaced(path)))
+                found.append((path, misplaced(path)))
             elif acked is not None:
                 ack = ack_of(path, file.data)
                 if ack is None:
-                    found.append(
-                        (path, _broken(path, f"{path}: is no acknowledgement of whom its name says"))
-                    )
+                    found.append((path, broken(path, f"{path}: is no acknowledgement of whom its name says")))
                 else:
                     acks.append(Acked(path, acked, ack))
         lacking = [path for path, each in found if not each.sender or each.at == LONG_AGO]
         brought = self.hub.brought(tip, lacking) if lacking else {}
-        entries = [_completed(each, brought.get(path)) for path, each in found]
+        entries = [completed(each, brought.get(path)) for path, each in found]
         return self._threaded(sorted(entries, key=lambda each: each.at)), acks
 
     def _threaded(self, entries: Iterable[Entry]) -> list[Entry]:
@@ -136,7 +136,11 @@ class Post:
     def _mail(self, state: State, now: datetime, trust_clock: bool, keep: float | None) -> Mail:
         due = self._due_day(state, now, state.settings.retention.messages if keep is None else keep)
         waited = [key for key, ask in state.asks.items() if raised_at(ask) is not None]
-        mail = Mail(news=self._news(state), acked=self.acked(waited))
+        since = self._rules.since(state)
+        news = self._news(state, since)
+        mail = Mail(
+            news=news, acked=self.acked(waited), since=None if since == state.taken_up.since else since
+        )
         if not due or not trust_clock:
             return mail
         stored = self._stored(state.tip, due)
@@ -163,28 +167,37 @@ class Post:
         there, acks = self.index.some(keys), self.index.acks(keys)
         return {key: frozenset(each.who for each in acks.get(key, ())) for key in keys if key in there}
 
-    def _news(self, state: State) -> tuple[News, ...]:
+    def _news(self, state: State, since: Mapping[str, str]) -> tuple[News, ...]:
         closed = closed_days(state.filed)
-        new = [
-            key
-            for key in self.index.asking()
-            if key not in state.asks and letter_paths.day_of(key) not in closed
-        ]
-        if not new:
+
+        def is_new(key: str) -> bool:
+            return key not in state.asks and letter_paths.day_of(key) not in closed
+
+        asking = [key for key in self.index.asking() if is_new(key)]
+        entries, met = self.index.some(asking), {}
+        if state.replies.rules:
+            others = [
+                each for each in self.index.every() if letter_paths.is_key(each.key) and is_new(each.key)
+            ]
+            met = self._rules.met(state, since, others)
+            entries |= {each.key: each for each in others if each.key in met}
+        if not entries:
             return ()
-        paths = {letter_paths.message_path(key): key for key in new}
-        entries, found = self.index.some(new), []
+        paths = {letter_paths.message_path(key): each for key, each in entries.items()}
+        dealt = self._rules.dealt(state, met)
+        found = []
         for path, data in self.hub.read(state.tip, list(paths)).items():
-            letter, entry = letters.read(data, path), entries[paths[path]]
+            entry = paths[path]
             _, by = self.hub.origin(state.tip, path)
             found.append(
                 News(
                     key=entry.key,
-                    letter=letter,
+                    letter=letters.read(data, path),
                     sender=entry.sender,
                     by=by or "unknown",
                     subject=entry.subject,
                     thread=entry.thread,
+                    automatic=dealt.get(entry.key),
                 )
             )
         return tuple(sorted(found, key=lambda each: each.key))
@@ -213,7 +226,12 @@ class Post:
         return self.ask(state.tip, lambda: self._rests(state, now))
 
     def _rests(self, state: State, now: datetime) -> float | None:
-        if self._news(state) or any(ask.command and not ask.answered for ask in state.asks.values()):
+        since = self._rules.since(state)
+        if (
+            since != state.taken_up.since
+            or self._news(state, since)
+            or any(ask.command and not ask.answered for ask in state.asks.values())
+        ):
             return None
         acked = self.acked([key for key, ask in state.asks.items() if raised_at(ask) is not None])
         times = [
@@ -242,64 +260,6 @@ class Post:
     def problems(self) -> list[Problem]:
         """Return the files that cannot be read, or not wholly."""
         return [Problem(path=path_of(each.key), message=each.problem) for each in self.index.broken()]
-
-
-def path_of(key: str) -> str:
-    """Return the path of a message, or of a file that is none."""
-    return letter_paths.message_path(key) if letter_paths.is_key(key) else key
-
-
-def entry_of(path: str, data: bytes | None, note: str = "") -> Entry:
-    """Return what the index keeps of a message's file; what it lacks is empty.
-
-    Args:
-        path: where it stands.
-        data: its content, None if that is not read.
-        note: why it is not.
-    """
-    key = letter_paths.message_key(path) or path
-    if data is None:
-        return _broken(path, f"{path}: {note or 'cannot be read'}")
-    try:
-        letter = letters.read(data, path)
-    except Invalid as error:
-        return _broken(path, str(error))
-    front = letter.front
-    problem = letter.problem
-    if front.id and front.id != key.rpartition("/")[2]:
-        problem = f"{path}: says that its id is {printable(front.id)}; its id is the file's name"
-    return Entry(
-        key=key,
-        sender=front.sender,
-        to=front.addressed,
-        at=letter.at or LONG_AGO,
-        subject=letters.title(letter),
-        priority=front.priority,
-        thread=front.thread,
-        in_reply_to=front.in_reply_to,
-        within=letter.within,
-        command=bool(letter.commands),
-        attachments=len(front.attachments),
-        problem=problem,
-    )
-
-
-def _broken(path: str, problem: str) -> Entry:
-    key = letter_paths.message_key(path) or printable(path)
-    problem = printable(problem.replace("\n", "; "))
-    return Entry(key=key, sender="", to=(), at=LONG_AGO, problem=problem, readable=False)
-
-
-def _misplaced(path: str) -> Entry:
-    where = "put it into messages/<yyyy>/<mm>/<dd>/, with a name of letters, digits, '.', '_' and '-'"
-    return _broken(path, f"{path}: is no message where it stands; {where}")
-
-
-def _completed(entry: Entry, brought: Brought | None) -> Entry:
-    if brought is None:
-        return entry
-    at = brought.at if entry.at == LONG_AGO else entry.at
-    return replace(entry, sender=entry.sender or brought.author, at=at)
 
 
 def _to_midnight(now: datetime) -> float:

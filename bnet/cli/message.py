@@ -11,11 +11,12 @@ import msgspec
 from bnet.cli.context import json_option
 from bnet.cli.desk import Desk, digest, pass_desk, say_json
 from bnet.cli.mailbox import list_messages, read, thread
-from bnet.cli.render import note, out
+from bnet.cli.render import note, out, table
 from bnet.codec.letter_paths import is_key
 from bnet.codec.shown import escaped
 from bnet.errors import BnetError, Invalid
 from bnet.model.message import IMPORTANCES, Front
+from bnet.rules.automatic import MESSAGE
 
 
 @click.group()
@@ -59,7 +60,7 @@ def send(desk: Desk, /, **fields: Any) -> None:
     from bnet.app.lookup import Lookup
     from bnet.app.submit import send_message
 
-    front = _front(fields, desk.who)
+    front = _front(fields, desk.who, auto=MESSAGE in desk.app.machine.env)
     if fields["reply"]:
         front = reply_to(front, desk.find(fields["reply"]).entry)
     if not front.addressed:
@@ -86,7 +87,7 @@ def send(desk: Desk, /, **fields: Any) -> None:
         out("\n".join([ready.front.id, *(f"#{number}" for number in numbers)]))
 
 
-def _front(fields: dict[str, Any], who: str) -> Front:
+def _front(fields: dict[str, Any], who: str, *, auto: bool) -> Front:
     """Return the front matter that options ask for, checked as that of a file is."""
     from bnet.codec import letters
 
@@ -103,6 +104,7 @@ def _front(fields: dict[str, Any], who: str) -> Front:
         subject=fields["subject"],
         priority=fields["priority"],
         requires_ack=fields["within"] or fields["requires_ack"],
+        auto=auto,
         command=None if fields["command"] is None else _command(fields["command"]),
     )
     try:
@@ -189,6 +191,49 @@ def ack(desk: Desk, reference: str, said: str) -> None:
     desk.mark([entry.key])
     desk.keep()
     note(f"{entry.id} is acknowledged" if done else f"you have acknowledged {entry.id} before")
+
+
+@message.command()
+@click.option("--for", "reference", metavar="ID", help="Which of them would answer this message.")
+@json_option
+@pass_desk
+def rules(desk: Desk, reference: str | None, as_json: bool) -> None:
+    """List the rules for automatic answers (coordination/replies.yaml), and how often each has answered.
+
+    Example: bnet message rules --for k3f9
+    """
+    from bnet.app.describe_messages import describe_rules
+    from bnet.rules.automatic import rule_for
+
+    if reference is not None:
+        found = desk.find(reference).entry
+        name = rule_for(desk.ledger.state.replies, found)
+        if as_json:
+            say_json({"id": found.id, "rule": name or None, "auto": found.auto})
+        else:
+            out(name or f"none{': a machine sent it by itself' if found.auto else ''}")
+        return
+    rows = describe_rules(desk.refresh().state)
+    desk.keep()
+    if as_json:
+        say_json(rows)
+    elif rows:
+        out(
+            table(("RULE", "MESSAGES", "REPLIES", "COMMANDS", "ANSWERED"), [_rule_row(each) for each in rows])
+        )
+    else:
+        note("there are no rules; they stand in coordination/replies.yaml on the hub")
+
+
+def _rule_row(told: dict[str, Any]) -> list[str]:
+    which = [f"{name} {escaped(' or '.join(wanted))}" for name, wanted in told["match"].items() if wanted]
+    return [
+        told["name"],
+        ", ".join(which),
+        "yes" if told["reply"] else "",
+        " ".join(told["commands"]),
+        str(told["answered"]),
+    ]
 
 
 @message.command()

@@ -19,6 +19,8 @@ SCHEDULES = ROOT + "schedules/"
 MESSAGES = "messages/"  # what people write to each other; codec/letter_paths.py knows the names in there
 ASKS = ROOT + "messages/asks/"
 FILED = ROOT + "messages/archive/"
+REPLIES = ROOT + "replies.yaml"
+TAKEN_UP = ROOT + "messages/replies.json"
 
 DIRECTORIES = (INBOX, REJECTED, SERVERS, JOBS, KEYS, LOCKS, ARCHIVE, SCHEDULES)
 

@@ -8,6 +8,7 @@ import msgspec
 from bnet.codec import layout, people
 from bnet.codec.documents import Unreadable, decode
 from bnet.codec.letter_paths import ask_key
+from bnet.codec.replies import read_replies
 from bnet.codec.schedules import complaint_about, read_table
 from bnet.errors import Invalid
 from bnet.model.base import Record
@@ -15,6 +16,7 @@ from bnet.model.hub import Head, Settings
 from bnet.model.job import Attempt, Claim, Job, JobResult, JobSpec, Wanted
 from bnet.model.lock import Lock
 from bnet.model.message import Ask
+from bnet.model.reply import Replies, TakenUp
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
 from bnet.model.state import InboxFile, KeyFile, Problem, Rejection, State
@@ -109,6 +111,9 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
         seq: the newest transaction's number, from its trailer.
         next_job: the next job's number, from the same trailer.
     """
+    replies = view.records.get(layout.REPLIES, Replies())
+    taken_up = view.records.get(layout.TAKEN_UP, TakenUp())
+    assert isinstance(replies, Replies) and isinstance(taken_up, TakenUp)
     head = view.records.get(layout.HEAD, Head(format=0, hub=""))
     settings = view.records.get(layout.SETTINGS, Settings())
     assert isinstance(head, Head) and isinstance(settings, Settings)
@@ -133,6 +138,8 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
             ask_key(path) or "": record for path, record in view.records.items() if isinstance(record, Ask)
         },
         filed=frozenset(path for path in view.archive if path.startswith(layout.FILED)),
+        replies=replies,
+        taken_up=taken_up,
         problems=tuple(view.problems[path] for path in sorted(view.problems)),
         restore=view.restore,
     )
@@ -258,6 +265,8 @@ def _kind(path: str, part: tuple[int, str] | None) -> type[Record] | None:
         return Cursor if layout.cursor_file(path) else Table if layout.schedule_file(path) else None
     if ask_key(path) is not None:
         return Ask
+    if path in (layout.REPLIES, layout.TAKEN_UP):
+        return Replies if path == layout.REPLIES else TakenUp
     return Rejection if path.startswith(layout.REJECTED) and path.endswith(".yaml") else None
 
 
@@ -276,6 +285,8 @@ def _read(path: str, kind: type[Any], data: bytes) -> tuple[Record | None, str]:
         stem = layout.schedule_file(path)
         if kind is Table and stem is not None:
             record = read_table(data, path, stem)
+        elif kind is Replies:
+            record = read_replies(data, path)
         elif kind is Settings or kind is Rejection:
             text = people.parse(data, path)
             record = people.read(text, kind, {} if text.data is None else text.data)

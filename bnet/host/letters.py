@@ -11,7 +11,7 @@ from bnet.files import append_lines, read_or_none
 from bnet.model.message import Ack, Entry
 from bnet.ports import Acked, LettersLost
 
-VERSION = 1
+VERSION = 2
 PATIENCE = 30.0  # seconds that one process waits for another's change
 AT_ONCE = 500  # values in one question; SQLite allows 32,766, older ones 999
 _TABLES = """

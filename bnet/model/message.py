@@ -40,6 +40,7 @@ class Front(Record, frozen=True, kw_only=True, rename={"sender": "from"}):
         requires_ack: true, or for instance 4h: until when everyone addressed has to acknowledge it.
         command: as in the inbox, one or a list; the answer comes as a reply.
         attachments: files beside it.
+        auto: whether a machine sent it by itself; no rule answers it.
     """
 
     id: str = ""
@@ -53,6 +54,7 @@ class Front(Record, frozen=True, kw_only=True, rename={"sender": "from"}):
     requires_ack: bool | float | str = False
     command: dict[str, Any] | tuple[dict[str, Any], ...] | None = None
     attachments: tuple[Attachment, ...] = ()
+    auto: bool = False
 
     @property
     def addressed(self) -> tuple[str, ...]:
@@ -93,6 +95,7 @@ class Ask(Record, frozen=True, kw_only=True):
         jobs: what its command became.
         refused: why its command was refused.
         answered: whether the reply has been sent.
+        rule: by which of the rules for automatic answers it was dealt with.
     """
 
     sender: str
@@ -108,6 +111,7 @@ class Ask(Record, frozen=True, kw_only=True):
     jobs: tuple[int, ...] = ()
     refused: str = ""
     answered: bool = False
+    rule: str = ""
 
 
 class Filed(Record, frozen=True, kw_only=True):
@@ -139,6 +143,7 @@ class Entry(Record, frozen=True, kw_only=True):
         attachments: how many.
         problem: why it, or a part of it, cannot be read.
         readable: whether it counts as a message all the same.
+        auto: whether a machine sent it by itself.
     """
 
     key: str
@@ -154,6 +159,7 @@ class Entry(Record, frozen=True, kw_only=True):
     attachments: int = 0
     problem: str = ""
     readable: bool = True
+    auto: bool = False
 
     @property
     def id(self) -> str:

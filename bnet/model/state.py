@@ -9,6 +9,7 @@ from bnet.model.hub import Head, Settings
 from bnet.model.job import Job
 from bnet.model.lock import Lock
 from bnet.model.message import Ask
+from bnet.model.reply import Replies, TakenUp
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
 
@@ -66,6 +67,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     `jobs` holds open jobs and those finished lately; older ones are in the files named by `archive`.
     `schedules` holds people's files of schedules by stem, `cursors` what was fired of each.
     `asks` is what messages asked for, by their keys; days whose messages have gone are in the files named by `filed`.
+    `replies` holds the rules for automatic answers, `taken_up` since when each applies.
     `restore` lists machine documents that a commit by hand changed: what the next transaction writes back.
     """
 
@@ -83,5 +85,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     archive: frozenset[str] = frozenset()
     asks: Mapping[str, Ask] = {}
     filed: frozenset[str] = frozenset()
+    replies: Replies = Replies()
+    taken_up: TakenUp = TakenUp()
     problems: tuple[Problem, ...] = ()
     restore: Mapping[str, bytes | None] = {}

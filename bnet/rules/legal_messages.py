@@ -11,6 +11,7 @@ from bnet.model.message import Ack, Ask
 from bnet.model.state import State
 from bnet.rules.acks import ack_of
 from bnet.rules.addressing import is_addressed
+from bnet.rules.automatic import is_exhausted
 from bnet.rules.legal import Fault, Made
 from bnet.rules.mail import closed_days
 
@@ -29,7 +30,7 @@ def ask_faults(before: State, after: State) -> Iterator[Fault]:
                 yield Fault(key, "what it asked for is forgotten, and its day was not filed away")
         elif old is None and letter_paths.day_of(key) in shut:
             yield Fault(key, "was taken in although its day had been filed away")
-        elif text := _changed(old, new, after):
+        elif text := _changed(old, new, after) or _ruled(old, new, before, after):
             yield Fault(key, text)
 
 
@@ -45,6 +46,15 @@ def _changed(old: Ask | None, new: Ask, after: State) -> str:
     if new.answered and not before.answered and (early or not new.command):
         return "was answered before its command was done"
     return ""
+
+
+def _ruled(old: Ask | None, new: Ask, before: State, after: State) -> str:
+    if old is not None or not new.rule:
+        return ""
+    if new.rule not in before.replies.rules:
+        return f"was answered by the rule {new.rule}, which there is not"
+    others = [ask for key, ask in after.asks.items() if ask is not new]
+    return "was answered although the rules had said enough" if is_exhausted(others, new.thread) else ""
 
 
 def letter_faults(

@@ -1,17 +1,35 @@
 """What a decision knows of messages, and how it puts one into the tree."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from bnet.codec import letter_paths, letters
-from bnet.model.message import Ack, Ask, Draft
+from bnet.model.command import Command
+from bnet.model.message import Ack, Ask, Draft, Front, Importance
+from bnet.rules.addressing import EVERYBODY
 from bnet.rules.change import Change
 from bnet.rules.transaction import Transaction
 
 
+class Automatic(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule does about a message.
+
+    Attributes:
+        rule: its name.
+        by: the author of the rules, in whose name its commands are admitted.
+        reply: what is answered.
+        commands: what is done.
+    """
+
+    rule: str
+    by: str
+    reply: str = ""
+    commands: tuple[Command, ...] = ()
+
+
 class News(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that a person has committed, which asks for something and was not taken in yet.
+    """A message that asks for something, or that a rule answers, and that was not taken in yet.
 
     Attributes:
         key: where it stands.
@@ -19,6 +37,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
         sender: who says so.
         by: the author of the commit that wrote it, in whose name its command is admitted.
         subject, thread: of it.
+        automatic: what a rule does about it, if one does.
     """
 
     key: str
@@ -27,6 +46,12 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     subject: str
     thread: str
+    automatic: Automatic | None = None
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """All that is to be done."""
+        return self.letter.commands + (() if self.automatic is None else self.automatic.commands)
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +72,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
         due: the day whose messages are to be filed away, if there is one.
         stored: these messages.
         known: those of them that are in the archive as they stand here.
+        since: since when the rules for automatic answers apply; None where that is written down.
     """
 
     news: tuple[News, ...] = ()
@@ -54,6 +80,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     due: str = ""
     stored: tuple[Stored, ...] = ()
     known: frozenset[str] = frozenset()
+    since: Mapping[str, str] | None = None
 
 
 def asks(tx: Transaction) -> Iterator[tuple[str, Ask]]:
@@ -90,7 +117,44 @@ def put(tx: Transaction, draft: Draft, **fields: str) -> None:
     )
 
 
-def reply_key(tx: Transaction, key: str, kind: str) -> str:
+def say(
+    tx: Transaction,
+    key: str,
+    ask: Ask,
+    kind: str,
+    subject: str,
+    body: str,
+    *,
+    me: str,
+    to: Sequence[str],
+    priority: Importance = "normal",
+) -> None:
+    """Reply to a message by ourselves, in its thread.
+
+    Args:
+        tx: the transaction.
+        key, ask: of the message.
+        kind: what the reply is, as a part of its id.
+        subject, body, priority: of it.
+        me: who says so.
+        to: whom it is for; whoever has no name that a message can be addressed to reads it with all.
+    """
+    place = _reply_key(tx, key, kind)
+    front = Front(
+        id=id_of(place),
+        sender=me,
+        to=tuple(each if 0 < len(each.strip()) <= letters.LONGEST_NAME else EVERYBODY for each in to),
+        at=letters.stamp(tx.now),
+        subject=subject[: letters.LONGEST_SUBJECT],
+        priority=priority,
+        thread=ask.thread,
+        in_reply_to=id_of(key),
+        auto=True,
+    )
+    put(tx, Draft(key=place, front=front, body=body), about=id_of(key))
+
+
+def _reply_key(tx: Transaction, key: str, kind: str) -> str:
     """Return where a reply of ours will stand; no other transaction has this number."""
     name = f"{id_of(key)[:50].rstrip('.')}.{kind}-{tx.seq}"
     place, count = letter_paths.key_of(tx.now, name), 1

@@ -11,9 +11,10 @@ from bnet.model.command import Command
 from bnet.model.message import Ask, Draft, Front
 from bnet.rules.addressing import expected
 from bnet.rules.admit import admit
+from bnet.rules.automatic import is_exhausted
 from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
-from bnet.rules.mail import News, closed_days, id_of, put
+from bnet.rules.mail import News, asks, closed_days, id_of, is_closed, put, say
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
 
@@ -78,18 +79,38 @@ def _ask(tx: Transaction, key: str, front: Front, sender: str, by: str, within: 
     )
 
 
-def take_in(tx: Transaction, news: News, facts: Facts) -> None:
-    """Take in what a message asks for that somebody has committed: its command is admitted once, or refused once."""
-    commands, refused = news.letter.commands, ""
-    jobs: tuple[int, ...] = ()
-    try:
-        if commands:
-            jobs = tuple(admit(tx, commands, by=news.by, facts=facts))
-    except Illegal as error:
-        refused = error.message[:500]
+def take_in(tx: Transaction, news: News, facts: Facts, me: str) -> None:
+    """Take in what a message asks for that somebody has committed, and what a rule does about it.
+
+    Its command is admitted once, or refused once; so is that of the rule, in the name of whoever wrote that.
+    """
+    automatic = news.automatic
+    if automatic is not None and (is_closed(tx) or is_exhausted((ask for _, ask in asks(tx)), news.thread)):
+        automatic = None
+    if automatic is None and not news.letter.commands and not news.letter.within:
+        return
+    jobs, refused = _admitted(tx, news.letter.commands, news.by, facts)
+    rule = ""
+    fields: dict[str, str | int] = {"by": news.by}
+    if automatic is not None:
+        more, why = _admitted(tx, automatic.commands, automatic.by, facts)
+        jobs, refused = jobs + more, refused or why
+        rule, fields = automatic.rule, {**fields, "rule": automatic.rule}
     front = replace(news.letter.front, subject=news.subject, thread=news.thread)
     ask = _ask(tx, news.key, front, news.sender, news.by, news.letter.within)
-    ask = replace(ask, command=bool(commands), jobs=jobs, refused=refused)
+    commands = news.letter.commands or (automatic is not None and automatic.commands)
+    ask = replace(ask, command=bool(commands), jobs=jobs, refused=refused, rule=rule)
     note = "refused" if refused else " ".join(f"#{number}" for number in jobs[:10])
     tx.documents[letter_paths.ask_path(news.key)] = ask
-    tx.apply(Change(verb="take-in", target=id_of(news.key), note=note, fields={"by": news.by}))
+    tx.apply(Change(verb="take-in", target=id_of(news.key), note=note, fields=fields))
+    if automatic is not None and automatic.reply:
+        say(tx, news.key, ask, "auto", f"Re: {ask.subject}", automatic.reply, me=me, to=(ask.sender,))
+
+
+def _admitted(
+    tx: Transaction, commands: Sequence[Command], by: str, facts: Facts
+) -> tuple[tuple[int, ...], str]:
+    try:
+        return (tuple(admit(tx, commands, by=by, facts=facts)) if commands else ()), ""
+    except Illegal as error:
+        return (), error.message[:500]

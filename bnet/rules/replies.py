@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from bnet.codec import letter_paths, letters
 from bnet.model.job import Job
-from bnet.model.message import Ask, Draft, Front, Importance
+from bnet.model.message import Ask, Importance
 from bnet.rules.acks import missing
-from bnet.rules.mail import Mail, asks, id_of, is_closed, put, reply_key
+from bnet.rules.mail import Mail, asks, id_of, is_closed, say
 from bnet.rules.transaction import Transaction
 
 MOST_RAISED = 5  # times that a message is raised again; each pause is twice the one before
@@ -37,23 +37,13 @@ def remind(tx: Transaction, mail: Mail, me: str) -> None:
             continue
         count = ask.raised + 1
         level: Importance = "urgent" if count > 1 else "high"
-        place = reply_key(tx, key, "again")
-        front = Front(
-            id=id_of(place),
-            sender=me,
-            to=tuple(names),
-            at=letters.stamp(tx.now),
-            subject=f"Not acknowledged: {ask.subject}"[: letters.LONGEST_SUBJECT],
-            priority=level,
-            thread=ask.thread,
-            in_reply_to=id_of(key),
-        )
         body = (
             f"{ask.sender} waits for {', '.join(names)} to acknowledge `{id_of(key)}`. "
             f"That was due {letters.stamp(ask.due or at)}.\n\n    bnet message ack {id_of(key)}\n"
         )
         tx.documents[letter_paths.ask_path(key)] = replace(ask, raised=count)
-        put(tx, Draft(key=place, front=front, body=body), about=id_of(key))
+        subject = f"Not acknowledged: {ask.subject}"
+        say(tx, key, ask, "again", subject, body, me=me, to=names, priority=level)
 
 
 # -- answering
@@ -68,22 +58,12 @@ def answer(tx: Transaction, me: str) -> None:
         if any(job is not None and job.result is None for job in jobs):
             continue
         word, body = _outcome(ask, jobs)
-        place = reply_key(tx, key, "answer")
-        front = Front(
-            id=id_of(place),
-            sender=me,
-            to=(ask.sender,),
-            at=letters.stamp(tx.now),
-            subject=f"Re: {ask.subject} ({word})"[: letters.LONGEST_SUBJECT],
-            thread=ask.thread,
-            in_reply_to=id_of(key),
-        )
         tx.documents[letter_paths.ask_path(key)] = replace(ask, answered=True)
-        put(tx, Draft(key=place, front=front, body=body), about=id_of(key))
+        say(tx, key, ask, "answer", f"Re: {ask.subject} ({word})", body, me=me, to=[ask.sender])
 
 
 def _outcome(ask: Ask, jobs: Sequence[Job | None]) -> tuple[str, str]:
-    if ask.refused:
+    if ask.refused and not ask.jobs:
         return "refused", f"This was not done: {ask.refused}\n"
     if not ask.jobs:
         return "done", "This was done.\n"
@@ -92,6 +72,7 @@ def _outcome(ask: Ask, jobs: Sequence[Job | None]) -> tuple[str, str]:
     rows = ["| job | name | result | server | seconds |", "|---|---|---|---|---|"]
     rows += [_row(number, job) for number, job in zip(ask.jobs[:MOST_TOLD], jobs, strict=False)]
     more = f"\nand {len(ask.jobs) - MOST_TOLD} more\n" if len(ask.jobs) > MOST_TOLD else ""
+    more += f"\nA part of it was not done: {ask.refused}\n" if ask.refused else ""
     return ", ".join(words) or "success", "\n".join(rows) + "\n" + more
 
 

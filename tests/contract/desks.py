@@ -16,7 +16,7 @@ from bnet.app.post import Post
 from bnet.app.submit import send_draft
 from bnet.host.letters import LetterIndex
 from bnet.model.message import Draft, Front, Nod
-from bnet.rules import filing, messages, replies
+from bnet.rules import automatic, filing, messages, replies
 from bnet.rules.specs import Facts, Unresolved
 from bnet.rules.transaction import Transaction
 
@@ -39,8 +39,9 @@ class Desk:
     def decide(self, tx: Transaction) -> None:
         """Do what a sync does about messages, in its order."""
         mail = self.post.mail(tx.state, tx.now)
+        automatic.take_up(tx, mail.since)
         for news in mail.news:
-            messages.take_in(tx, news, Facts())
+            messages.take_in(tx, news, Facts(), self.name)
         replies.answer(tx, self.name)
         replies.remind(tx, mail, self.name)
         filing.file_away(tx, mail)

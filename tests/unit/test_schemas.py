@@ -57,6 +57,11 @@ def test_each_is_a_schema(name: str) -> None:
         ("message.json", {"command": [{"submit": {"command": "true"}}], "mood": "good"}, True),
         ("message.json", {"command": {"submit": {"comand": "true"}}}, False),
         ("message.json", {"priority": "hihg"}, False),
+        ("replies.json", {"a": {"match": {"subject": "*disk*"}, "reply": "On it."}}, True),
+        ("replies.json", {"a": {"match": {"from": ["a", "b"]}, "command": {"cancel": {"job": 1}}}}, True),
+        ("replies.json", {"a": {"match": {"subjekt": "x"}, "reply": "On it."}}, False),
+        ("replies.json", {"a": {"match": {}, "reply": "On it."}}, False),
+        ("replies.json", {"a": {"match": {"to": "all"}}}, False),
     ],
 )
 def test_what_they_accept(name: str, value: Any, accepted: bool) -> None:

@@ -12,6 +12,7 @@ from bnet.codec import people
 from bnet.model.command import VERBS, Submit
 from bnet.model.hub import Settings
 from bnet.model.message import Front
+from bnet.model.reply import ReplyRule
 from bnet.model.schedule import NamedSchedule, Schedule
 from bnet.model.tree import Tree
 
@@ -27,6 +28,7 @@ def build() -> dict[str, bytes]:
         "inbox.json": _inbox(),
         "job.json": _job(),
         "message.json": _message(),
+        "replies.json": _replies(),
         "schedule.json": _schedule(),
         "tree.json": _tree(),
     }
@@ -106,6 +108,21 @@ def _message() -> dict[str, Any]:
     schema["$defs"] |= inbox["$defs"]
     schema["type"] = ["object", "null"]  # a front matter of nothing but comments
     schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"type": "null"}]
+    return schema
+
+
+def _replies() -> dict[str, Any]:
+    """Return the schema of the rules for automatic answers; their commands are those of the inbox."""
+    schema = _of(ReplyRule, "The rules for automatic answers of a bnet network (coordination/replies.yaml)")
+    inbox = _inbox()
+    rule = schema["$defs"]["ReplyRule"]
+    command = rule["properties"]["command"]
+    rule["properties"]["command"] = {"description": command["description"], "anyOf": inbox["anyOf"]}
+    rule["anyOf"] = [{"required": ["reply"]}, {"required": ["command"]}]
+    schema["$defs"]["Match"]["minProperties"] = 1
+    schema["$defs"] |= inbox["$defs"]
+    schema["type"] = ["object", "null"]  # a file of nothing but comments
+    schema["additionalProperties"] = {"$ref": schema.pop("$ref")}
     return schema
 
 
