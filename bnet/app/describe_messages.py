@@ -149,6 +149,5 @@ def overdue_line(key: str, ask: Ask, names: Sequence[str], now: datetime) -> str
     hours, minutes = divmod(int(late.total_seconds()) // 60, 60)
     ago = f"{hours} h {minutes} min" if hours else f"{minutes} min"
     named = escaped(", ".join(names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return (
-        f"{named} did not acknowledge {key.rpartition('/')[2]} ({ask.subject}) of {ask.sender}, due {ago} ago"
-    )
+    what = f"{key.rpartition('/')[2]} ({letters.one_line(ask.subject)}) of {ask.sender}"
+    return f"{named} did not acknowledge {what}, due {ago} ago"

@@ -13,18 +13,25 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from bnet.errors import BnetError
 from bnet.host.lock import HostLock
-from bnet.model.history import Event, EventQuery, Moved, Past, Query
+from bnet.model.history import JOB_VERBS, Event, EventQuery, Moved, Past, Query
 from bnet.ports import Chronicle
 
 VERSION = 1  # of the tables, and of what is put in there
 PATIENCE = 60.0  # seconds for which another command may be building
 FILES_AT_ONCE = 64  # archive files, after which what is done stays done
 
+# What comes of a file that somebody else wrote into: of SQLite, of its texts, of rows that hold other things.
+DAMAGED = (sqlite3.DatabaseError, UnicodeDecodeError, msgspec.ValidationError)
+
 T = TypeVar("T")
 
 _JOBS = [name for name in Past.__struct_fields__ if name != "text"]
+_EVENT = [name for name in Event.__struct_fields__ if name != "fields"]
+_MOVED = Moved.__struct_fields__
 _TABLES = f"""
 CREATE TABLE {{0}}.jobs(key INTEGER PRIMARY KEY, {", ".join(_JOBS[1:])});
 CREATE VIRTUAL TABLE {{0}}.words USING fts5(text, content='', columnsize=0);
@@ -75,7 +82,8 @@ class LocalIndex:
     def moves(self, past: Chronicle) -> list[Moved]:
         def work(db: sqlite3.Connection) -> list[Moved]:
             _read_log(db, past)
-            return [Moved(*row) for row in db.execute("SELECT seq, commit_id, at FROM moves ORDER BY seq")]
+            found = db.execute("SELECT seq, commit_id, at FROM moves ORDER BY seq")
+            return [msgspec.convert(dict(zip(_MOVED, row, strict=True)), Moved) for row in found]
 
         return self._use(work)
 
@@ -86,7 +94,7 @@ class LocalIndex:
             return _in_memory(work)
         try:
             for _ in range(2):
-                with suppress(sqlite3.DatabaseError), closing(_opened(str(self._path))) as db:
+                with suppress(*DAMAGED), closing(_opened(str(self._path))) as db:
                     return work(db)
                 self._remove()
         except OSError:
@@ -233,7 +241,7 @@ def _search(db: sqlite3.Connection, live: Sequence[Past], query: Query) -> list[
             f"SELECT {columns} FROM {source} WHERE {' AND '.join(where) or '1'} ORDER BY {order} DESC LIMIT ?"
         )
         for row in db.execute(asked, [*values, -1 if query.limit is None else query.limit]):
-            past = Past(**dict(zip(_JOBS, row, strict=True)))
+            past = msgspec.convert(dict(zip(_JOBS, row, strict=True)), Past)
             found[past.key] = past
     db.execute("DETACH live")
     newest = sorted(found.values(), key=lambda past: -past.key)
@@ -276,10 +284,8 @@ def _events(db: sqlite3.Connection, query: EventQuery) -> list[Event]:
     where: list[str] = []
     values: list[object] = []
     if query.job is not None:
-        where.append(
-            "target = ? AND verb NOT IN ('join', 'update', 'replace', 'leave', 'remove', 'pause', 'drain')"
-        )
-        values.append(str(query.job))
+        where.append(f"target = ? AND verb IN ({', '.join('?' * len(JOB_VERBS))})")
+        values += [str(query.job), *JOB_VERBS]
     if query.server is not None:
         where.append("(actor = ? OR target = ? OR instr(' ' || fields || ' ', ?))")
         values += [query.server, query.server, f" server={query.server} "]
@@ -296,10 +302,10 @@ def _events(db: sqlite3.Connection, query: EventQuery) -> list[Event]:
         f" WHERE {' AND '.join(where) or '1'} ORDER BY seq DESC, place DESC LIMIT ?"
     )
     rows = db.execute(asked, [*values, -1 if query.limit is None else query.limit]).fetchall()
-    return [_event(*row) for row in reversed(rows)]
+    return [_event(row[:-1], row[-1]) for row in reversed(rows)]
 
 
-def _event(seq: int, commit: str, at: float, actor: str, verb: str, target: str, fields: str) -> Event:
-    pairs = (word.partition("=") for word in fields.split(" ") if word)
+def _event(row: Sequence[object], fields: object) -> Event:
+    pairs = (word.partition("=") for word in str(fields).split(" ") if word)
     named = {name: value for name, equals, value in pairs if equals}
-    return Event(seq=seq, commit=commit, at=at, actor=actor, verb=verb, target=target, fields=named)
+    return msgspec.convert(dict(zip(_EVENT, row, strict=True)) | {"fields": named}, Event)

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+# What may happen to a job; the targets of other verbs are servers, locks, schedules or messages: one may be called 12.
+JOB_VERBS = ("submit", "claim", "requeue", "finish", "cancel", "prioritize", "archive")
+
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
     """A job as a search knows it: enough for a line of a list.

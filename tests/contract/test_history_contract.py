@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -225,6 +226,39 @@ def test_events_come_in_the_order_of_the_transactions(machine: Machine, index: L
     assert told(machine, index, server="nobody") == []
     [first] = index.events(annals(machine.ledger), EventQuery(job=1, verb="claim"))
     assert first.actor == "s1" and first.fields["attempt"] == "1"
+
+
+@pytest.mark.parametrize(
+    "verb", ["join", "lock", "unlock", "ack", "message", "take-in", "fire", "pause-schedule"]
+)
+def test_what_happens_to_others_that_are_called_like_a_job_did_not_happen_to_it(
+    machine: Machine, index: LocalIndex, verb: str
+) -> None:
+    machine.ledger.transact(lambda tx: tx.apply(Change(verb=verb, target="2")))
+    assert told(machine, index, verb=verb) == [f"{verb} 2"]
+    assert told(machine, index, job=2) == ["submit 2", "claim 2", "finish 2"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_bytes_of_an_index_are_others_the_question_is_answered(
+    machine: Machine, index: LocalIndex, tmp_path: Path, seed: int
+) -> None:
+    before = told(machine, index)
+    assert numbers(machine, index, "world") == [1]
+    path, chance = tmp_path / "history.db", random.Random(seed)
+    data = bytearray(path.read_bytes())
+    # Pages are mostly empty; what is written into them stands at their ends.
+    used = [at for at, byte in enumerate(data) if byte]
+    for _ in range(chance.choice((1, 5, 200))):
+        data[chance.choice(used)] = chance.randrange(256)
+    path.write_bytes(data)
+    for each in search(machine.ledger, index, Query()):
+        assert isinstance(each.number, int) and isinstance(each.name, str)
+    for event in index.events(annals(machine.ledger), EventQuery()):
+        assert isinstance(event.at, float) and isinstance(event.verb, str)
+    assert all(isinstance(each.at, float) for each in index.moves(annals(machine.ledger)))
+    path.unlink()
+    assert told(machine, index) == before
 
 
 def test_new_events_are_added_to_those_known(machine: Machine, index: LocalIndex) -> None:
