@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-# What may happen to a job; the targets of other verbs are servers, locks, schedules or messages: one may be called 12.
+# What may happen to a job. The targets of other verbs are servers, locks, schedules, messages: one may be called 12.
 JOB_VERBS = ("submit", "claim", "requeue", "finish", "cancel", "prioritize", "archive")
 
 
