@@ -20,11 +20,13 @@ from bnet.app.cycle import Node
 from bnet.app.intent import BUILT, Builder
 from bnet.app.ledger import Ledger
 from bnet.app.lookup import Lookup
+from bnet.app.post import Post
 from bnet.app.service import Service
 from bnet.app.submit import Outbox
 from bnet.codec.documents import decode, encode
 from bnet.errors import BnetError
 from bnet.files import read_json, read_or_none, write_atomic, write_json
+from bnet.host.letters import LetterIndex
 from bnet.host.notes import LocalNotes
 from bnet.host.runs import LocalRuns
 from bnet.model.run import Intent, RunExit
@@ -262,6 +264,7 @@ class Host:
             lambda data: f"{len(data):064x}",
             computer.home / "runs",
             Builder(("bnet",), ""),
+            post=Post(ledger.hub, LetterIndex(computer.home / "messages.db")),
             known=lambda state: gathered(Durations(), state.jobs.values()),
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import weather
 from computer import NOON, Computer
+from correspondents import Correspondent
 from scheduler import Crash
 
 from bnet.app.submit import Outbox, deliver, send, submit
@@ -44,6 +45,7 @@ class Person:
         self.chance = random.Random(f"{world.seed} person {laptop.name}")
         self.kept: set[str] = set()  # jobs that are the hub's now, or wait in the outbox
         self.asked: list[str] = []
+        self.letters = Correspondent(self)
         self._left = jobs
 
     def begin(self) -> None:
@@ -62,10 +64,15 @@ class Person:
             self.world.blame(f"{self.laptop.name}: {type(error).__name__}: {error}", error)
 
     def _act(self) -> None:
-        if self._left > 0 and self.chance.random() < 0.7:
+        if self.chance.random() < 0.3:
+            self.letters.act()
+        elif self._left > 0 and self.chance.random() < 0.7:
             self._left -= 1
             self._submit()
-            return
+        else:
+            self._ask()
+
+    def _ask(self) -> None:
         try:
             self._command()
         except Illegal:
@@ -124,7 +131,8 @@ class Person:
             for refused in deliver(
                 ledger, self.laptop.lookup(ledger), Outbox(self.laptop.home / "outbox"), HUB
             ):
-                self.world.refused(f"{self.laptop.name}: {refused}")
+                if refused.startswith("the submission"):  # the day of a message may have been filed away
+                    self.world.refused(f"{self.laptop.name}: {refused}")
         except BnetError as error:
             self.world.excused(self.laptop, error)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
 
+import correspondents
 import firings
 import weather
 from askers import LIMITS, Asker
@@ -113,6 +114,7 @@ class World:
         head = Head(format=FORMAT, hub=str(uuid.UUID(int=1)))
         files = {layout.HEAD: encode(head), layout.SETTINGS: self.settings(f"ttl: {TTL:g}\n").encode()}
         files[firings.PATH] = firings.TABLE.encode()
+        files[layout.REPLIES] = correspondents.RULES
         trailers = "Bnet-Seq: 0\nBnet-Next-Job: 1\nBnet-Nonce: 0\n"
         first = Commit(parent=None, files=files, message=f"bnet: init\n\n{trailers}", author="bnet", at=NOON)
         self.repository.refs[self.ledger_ref] = self.repository.put(first)
@@ -428,6 +430,7 @@ class World:
         for name, count in names.items():
             if count > 1:  # each name is asked for once, by a command or by a commit
                 self.blame(f"{name} was submitted once, and is there {count} times")
+        correspondents.judge(self, ledger)
         for person in self.people:
             for name in person.asked:
                 if name in person.kept and not names[name]:
