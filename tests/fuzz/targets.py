@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import awaiting
 import caching
+import correspondence
 import hosting
 import ledgers
 import printed
@@ -15,6 +16,7 @@ TARGETS: dict[str, Target] = {
     for each in (
         *reading.TARGETS,
         *caching.TARGETS,
+        *correspondence.TARGETS,
         *hosting.TARGETS,
         *printed.TARGETS,
         *ledgers.TARGETS,
