@@ -15,11 +15,9 @@ from bnet import scaffold
 from bnet.app.finding import Patient
 from bnet.app.ledger import Ledger
 from bnet.app.post import Post
-from bnet.app.remembered import Remembered, brought_up, remembered
 from bnet.app.submit import Outbox
 from bnet.app.whereabouts import hub_here, ledger_branch
 from bnet.codec import people
-from bnet.codec.documents import encode
 from bnet.errors import BnetError, HubUnreachable, Taken, said
 from bnet.files import read_json, read_or_none, write_atomic, write_json
 from bnet.gitstore.checkup import GitCheckup
@@ -39,7 +37,9 @@ from bnet.model.job import Source
 from bnet.model.server import Identity
 from bnet.model.state import State
 from bnet.rules.specs import Unresolved
-from bnet.schedule.durations import Durations, gathered
+from bnet.schedule.durations import Durations
+from bnet.wiring.patience import PatientLock
+from bnet.wiring.took import Took
 
 if TYPE_CHECKING:
     from bnet.host.index import LocalIndex
@@ -77,7 +77,7 @@ class Machine:
         return environment(self.env)
 
     @cached_property
-    def mirror_lock(self) -> "PatientLock":
+    def mirror_lock(self) -> PatientLock:
         """Keeps this machine's processes off each other's work on the mirrors."""
         return PatientLock(self.home.mirror_lock)
 
@@ -272,24 +272,15 @@ class Machine:
         if ledger.snapshot.moved * KEEP_SHARE > ledger.snapshot.size:
             write_atomic(directory / "snapshot", ledger.snapshot.freeze_dry(), durable=False)
             ledger.snapshot.moved = 0
-        self._keep_durations(url, ledger)
+        self._took(url).take_in(ledger)
         hub.maintain_if_due()
 
     def durations(self, url: str, state: State) -> Durations:
         """Return how long a hub's jobs took, as far as that was written down here, and those in its tree."""
-        return gathered(self._remembered_durations(url).durations, state.jobs.values())
+        return self._took(url).known(state)
 
-    def _remembered_durations(self, url: str) -> Remembered:
-        return remembered(read_or_none(self.home.hub_dir(url) / "durations.json"))
-
-    def _keep_durations(self, url: str, ledger: Ledger) -> None:
-        """Take in what has been archived since; it can be had again, and nothing waits for it."""
-        before = self._remembered_durations(url)
-        with contextlib.suppress(BnetError, OSError):
-            now = brought_up(before, ledger)
-            if now != before:
-                path = self.home.hub_dir(url) / "durations.json"
-                write_atomic(path, encode(now), durable=False)
+    def _took(self, url: str) -> Took:
+        return Took(self.home.hub_dir(url) / "durations.json")
 
     def index(self, url: str) -> "LocalIndex":
         """Return the index of a hub's past."""
@@ -354,22 +345,3 @@ class Machine:
 
 
 KEEP_SHARE = 50  # a snapshot is written anew once more than a fiftieth of it has changed since
-
-
-class PatientLock:
-    """A host lock that is waited for, and may be entered again by its holder."""
-
-    def __init__(self, path: Path) -> None:
-        """Name the lock; its directory is made when it is first entered."""
-        self._lock = HostLock(path)
-
-    def __enter__(self) -> "PatientLock":
-        try:
-            self._lock.acquire(timeout_s=60)
-        except Taken as error:
-            # As if the hub did not answer: whoever has the mirror waits for it, and an agent tries again.
-            raise HubUnreachable(error.message, hint=error.hint) from None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
