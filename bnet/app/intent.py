@@ -16,10 +16,11 @@ _FETCH = (
 
 
 class Builder(NamedTuple):
-    """How a server builds packages: the words that start its bnet, and the cache that all its runs share."""
+    """How runs call bnet: the words that start it, the cache that all runs of a server share, and its BNET_HOME."""
 
     argv: tuple[str, ...]
     cache: str
+    home: str = ""
 
 
 def intent_of(job: Job, hub_url: str, workspace: str, builder: Builder) -> Intent:
@@ -35,7 +36,9 @@ def intent_of(job: Job, hub_url: str, workspace: str, builder: Builder) -> Inten
     spec = job.spec
     inner, env = spec.command, spec.env
     if spec.packages:
-        inner = (*builder.argv, "build", "--json-to", BUILT, "--", *spec.packages)
+        # A package that is made once more to be compared may not come out of the cache of who made it first.
+        force = ("--force",) if spec.reproduce > 1 else ()
+        inner = (*builder.argv, "build", *force, "--json-to", BUILT, "--", *spec.packages)
         env = {"BNET_CACHE": builder.cache} | env
     sandbox, command = _sandboxed(spec, inner, workspace, builder.cache if spec.packages else workspace)
     return Intent(
@@ -46,7 +49,7 @@ def intent_of(job: Job, hub_url: str, workspace: str, builder: Builder) -> Inten
         command=command,
         ttl_s=job.claim.ttl_s,
         on_lost_lease=spec.on_lost_lease,
-        prepare=(*_source(spec.source, hub_url), *sandbox),
+        prepare=(*_source(spec.source, hub_url), *_inputs(spec, builder), *sandbox),
         env=env,
         secrets=spec.secrets,
         timeout=spec.timeout,
@@ -63,6 +66,16 @@ def _source(source: Source | None, hub_url: str) -> tuple[tuple[str, ...], ...]:
     else:
         url, ref, oid = source.repository or "", source.commit or "", source.commit or ""
     return (("sh", "-c", _FETCH, "fetch-source", url, ref, oid),)
+
+
+def _inputs(spec: JobSpec, builder: Builder) -> tuple[tuple[str, ...], ...]:
+    """Return the commands that put other jobs' artifacts into the workspace; a run's environment names no home.
+
+    `-P`: what stands in the workspace is the job's, and no part of bnet.
+    """
+    python, *rest = builder.argv
+    argv = ("env", f"BNET_HOME={builder.home}", python, "-P", *rest, "artifact", "get", "--quiet")
+    return tuple((*argv, str(each.job), "--output", each.into, "--inside", ".") for each in spec.inputs)
 
 
 def _sandboxed(

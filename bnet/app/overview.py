@@ -16,7 +16,7 @@ from bnet.rules.waiting import server_conditions, usage
 
 HEARTBEAT = "heartbeat.json"
 LATE = 1.5  # so many times the pause between two heartbeats, and a server counts as silent
-LASTING = ("labels", "accept", "refused")  # conditions that do not pass by themselves
+LASTING = ("labels", "accept", "refused", "built")  # conditions that do not pass by themselves
 
 
 def heartbeats(hub: Hub, look: Look, names: Iterable[str]) -> dict[str, Heartbeat]:

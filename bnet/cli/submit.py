@@ -39,6 +39,11 @@ def _group(ctx: click.Context, param: click.Parameter, value: str | None) -> obj
     return {"name": name, "limit": limit} if colon else name
 
 
+def _inputs(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> tuple[dict[str, str], ...]:
+    split = [each.partition(":") for each in value]
+    return tuple({"job": job, "into": into} if colon else {"job": job} for job, colon, into in split)
+
+
 class _Submit(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Say of an option that is none that it may belong to the job's command."""
@@ -95,6 +100,15 @@ class _Submit(click.Command):
 @click.option(
     "--artifact", "artifacts", multiple=True, metavar="GLOB", help="Files to keep, as in 'dist/*.whl'."
 )
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    callback=_inputs,
+    metavar="JOB[:DIR]",
+    help="Put that job's artifacts into DIR of the workspace first.",
+)
+@click.option("--reproduce", metavar="N", help="Build it on N servers; fail unless all make the same.")
 @click.option(
     "--matrix", multiple=True, callback=_axes, metavar="AXIS=A,B", help="One job for each combination."
 )

@@ -53,8 +53,9 @@ _OPTIONS = {
     "locks": "lock",
     "secrets": "secret",
     "artifacts": "artifact",
+    "inputs": "input",
 }
-_NUMBERS = ("priority", "retry", "limit")
+_NUMBERS = ("priority", "retry", "limit", "reproduce")
 _NUMBER = re.compile(r"-?[0-9]{1,15}")
 
 

@@ -12,6 +12,9 @@ Duration = Annotated[
 ]
 Text = Annotated[str | int | float, msgspec.Meta(description="a text; numbers are taken as written")]
 ScheduleRef = Annotated[str, msgspec.Meta(min_length=1, max_length=129, description="a schedule's name")]
+Reproduce = Annotated[
+    int, msgspec.Meta(ge=1, le=5, description="on how many servers it has to come out the same")
+]
 JobRef = Annotated[int, msgspec.Meta(ge=1, description="a job's number")]
 
 
@@ -24,6 +27,13 @@ class NeedRef(Strict, frozen=True, kw_only=True):
 
     job: int | str
     on: NeedOn = "success"
+
+
+class InputRef(Strict, frozen=True, kw_only=True):
+    """A job, by number or by name, whose artifacts are put into a directory of the workspace."""
+
+    job: int | str
+    into: str = "."
 
 
 class Retry(Strict, frozen=True, kw_only=True):
@@ -56,6 +66,8 @@ class Submit(Strict, frozen=True, kw_only=True):
     supersede: Supersede = "none"
     locks: tuple[Name, ...] = ()
     artifacts: tuple[str, ...] = ()
+    inputs: tuple[InputRef, ...] = ()
+    reproduce: Reproduce = 1
     matrix: dict[Name, tuple[Text, ...]] = {}
     not_before: str | None = None
     expires_after: Duration = 7 * 86400.0

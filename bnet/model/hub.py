@@ -65,6 +65,51 @@ class LockRule(Record, frozen=True, kw_only=True):
     limit: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
+StoreUrl = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(/|~|[a-z][a-z0-9+]*://(?![^/]*:[^/]*@))[^?\n]*$",
+        description="an absolute directory, or a URL such as s3://bucket/prefix without password and query",
+    ),
+]
+
+
+class ArtifactStore(Record, frozen=True, kw_only=True):
+    """Where artifacts are kept that are too large for Git.
+
+    Attributes:
+        url: a directory that all servers have, or s3://, sftp://, webdavs://, ... as for the shared store of builds.
+        small: bytes of a run's artifacts up to which they stay in Git.
+        limit: bytes that all artifacts of a run may have.
+        timeout: seconds for a single answer of the store.
+        patience: seconds for which a run's upload is tried while the store does not answer.
+    """
+
+    url: StoreUrl
+    small: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1_000_000
+    limit: Annotated[int, msgspec.Meta(ge=0)] = 10 * 10**9
+    timeout: Seconds = 60.0
+    patience: Seconds = 3600.0
+
+
+class KeepRule(Record, frozen=True, kw_only=True):
+    """How long artifacts of some jobs are kept: those that all of `name`, `queue` and `labels` fit.
+
+    Attributes:
+        name: a pattern of job names, such as `release-*`.
+        queue: the job's queue.
+        labels: labels that the job asks for.
+        age: seconds since the run ended for which they are kept; for ever without it.
+        newest: so many successful runs of a job's name are kept however old they are.
+    """
+
+    name: str = "*"
+    queue: Name | None = None
+    labels: dict[str, str] = {}
+    age: Seconds | None = None
+    newest: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
 class Settings(Record, frozen=True, kw_only=True):
     """`hub.yaml`: everything has a default, so an empty file is a valid one.
 
@@ -75,6 +120,8 @@ class Settings(Record, frozen=True, kw_only=True):
         push_budget: pushes a minute that the hub takes from all servers together.
         read_budget: reads a second likewise; agents stretch their interval.
         intervals, retention, queues, locks: see there.
+        store: where artifacts go that are too large for Git; without it there are none such.
+        artifacts: how long artifacts are kept: the first rule that fits a job; what none fits is kept.
     """
 
     name: str = "bnet"
@@ -86,3 +133,5 @@ class Settings(Record, frozen=True, kw_only=True):
     retention: Retention = Retention()
     queues: dict[Name, Queue] = {}
     locks: dict[Name, LockRule] = {}
+    store: ArtifactStore | None = None
+    artifacts: tuple[KeepRule, ...] = (KeepRule(age=30 * 86400.0, newest=1),)

@@ -28,6 +28,13 @@ class Need(Record, frozen=True, kw_only=True):
     result: Result | None = None
 
 
+class Input(Record, frozen=True, kw_only=True):
+    """Another job whose artifacts are put into the workspace, verified, before the command runs."""
+
+    job: int
+    into: str = "."
+
+
 class Source(Record, frozen=True, kw_only=True):
     """The tree to run in: a commit of a repository, or a snapshot that the hub holds."""
 
@@ -77,6 +84,8 @@ class JobSpec(Record, frozen=True, kw_only=True):
     supersede: Supersede = "none"
     locks: tuple[Name, ...] = ()
     artifacts: tuple[str, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    reproduce: int = 1
     matrix: dict[str, str] = {}
     not_before: Moment | None = None
     expires_after: Seconds = 7 * 86400.0

@@ -86,6 +86,7 @@ def numbers_of(commands: Sequence[Command]) -> set[int]:
     for command in commands:
         if isinstance(command, Submit):
             refs = [each.job if isinstance(each, NeedRef) else each for each in command.needs]
+            refs += [each.job for each in command.inputs]
             numbers |= {number for number in map(number_of, refs) if number is not None}
     return numbers
 

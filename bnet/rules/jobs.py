@@ -10,6 +10,7 @@ from bnet.model.base import Result
 from bnet.model.job import Attempt, Cancel, Claim, Job, JobResult, RetryRule
 from bnet.model.server import Server
 from bnet.rules.change import Change
+from bnet.rules.reproduce import built_by, disagreement, wants_more
 
 REFUSALS = 3  # so many servers that cannot start a job, and it is not tried on a fourth
 
@@ -144,8 +145,10 @@ def refusers(job: Job) -> set[str]:
 
 
 def _again(job: Job, ended: Attempt) -> bool:
-    if job.wanted.cancel is not None or ended.result == "success":
+    if job.wanted.cancel is not None:
         return False
+    if ended.result == "success":
+        return wants_more(job)
     if ended.reason == "refused":
         return len(refusers(job)) < REFUSALS
     for rule in job.spec.retry:
@@ -167,8 +170,12 @@ def _count(rule: RetryRule, attempts: Iterable[Attempt]) -> int:
 
 def _result_of(job: Job, ended: Attempt) -> JobResult:
     result, reason = ended.result, ended.reason
-    if job.wanted.cancel is not None and result != "success" and reason in ("lost", "refused"):
+    unconfirmed = result == "success" and wants_more(job)
+    if job.wanted.cancel is not None and (unconfirmed or reason in ("lost", "refused")):
         result, reason = "cancelled", "superseded" if job.wanted.cancel.superseded else "cancel"
+    differs = disagreement(list(built_by(job).values())) if result == "success" else ""
+    if differs:
+        result, reason = "failure", "differs"
     return JobResult(
         result=result,
         reason=reason,
@@ -177,7 +184,7 @@ def _result_of(job: Job, ended: Attempt) -> JobResult:
         server=ended.server,
         run=ended.run,
         exit_code=ended.exit_code,
-        message=ended.message,
+        message=differs or ended.message,
         started_at=ended.started_at,
         seconds=ended.seconds,
         artifacts=ended.artifacts,

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from bnet.model.command import NeedRef, Retry, Submit
+from bnet.model.command import InputRef, NeedRef, Retry, Submit
 from bnet.model.job import Job, JobSpec, Need, RetryRule
 
 
@@ -57,6 +57,12 @@ def _again(
         supersede=spec.supersede,
         locks=spec.locks,
         artifacts=spec.artifacts,
+        inputs=tuple(
+            InputRef(job=names.get(each.job, each.job), into=each.into)
+            for each in spec.inputs
+            if each.job in names or (each.job in kept and each.job not in gone)
+        ),
+        reproduce=spec.reproduce,
         not_before=None if spec.not_before is None else spec.not_before.isoformat(),
         expires_after=spec.expires_after,
         on_lost_lease=spec.on_lost_lease,

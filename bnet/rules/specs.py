@@ -11,6 +11,7 @@ from bnet.codec.durations import parse_duration
 from bnet.model.base import Result, is_name
 from bnet.model.command import NeedRef, Retry, Submit
 from bnet.model.job import Group, Job, JobSpec, Need, RetryRule, Source
+from bnet.rules.inputs import check_reproduce, with_inputs
 from bnet.rules.jobs import Illegal
 from bnet.rules.transaction import Transaction
 
@@ -91,6 +92,9 @@ def job_spec(
     if group is not None and not is_name(group.name):
         raise Illegal(f"group {group.name!r} is no name")
     guarded = bool(command.locks) or group is not None
+    check_reproduce(command)
+    needs = tuple(need for each in command.needs for need in _needs(tx, each, facts))
+    inputs, needs = with_inputs([(each, _needs(tx, each.job, facts)) for each in command.inputs], needs)
     return JobSpec(
         number=number,
         name=_name(command, cell),
@@ -101,7 +105,7 @@ def job_spec(
         queue=command.queue,
         priority=command.priority,
         labels={key: _fill(str(value), cell) for key, value in command.labels.items()},
-        needs=tuple(need for each in command.needs for need in _needs(tx, each, facts)),
+        needs=needs,
         source=_source(command, facts),
         env=_env(command, cell),
         secrets=command.secrets,
@@ -114,6 +118,8 @@ def job_spec(
         supersede=command.supersede,
         locks=command.locks,
         artifacts=command.artifacts,
+        inputs=inputs,
+        reproduce=command.reproduce,
         matrix=dict(cell),
         not_before=_moment(command.not_before),
         expires_after=parse_duration(command.expires_after),

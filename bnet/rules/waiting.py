@@ -12,6 +12,7 @@ from bnet.model.lock import Lock
 from bnet.model.server import Server
 from bnet.rules.jobs import refusers
 from bnet.rules.locks import limit_of
+from bnet.rules.reproduce import built_by
 
 FAILED = ("failure", "error", "timeout")
 
@@ -111,12 +112,17 @@ def server_conditions(job: Job, server: Server, taken: Usage) -> list[Condition]
     wants = ", ".join(f"{key}={value}" for key, value in missing.items())
     free = server.slots - taken.servers[server.name]
     refused = server.name in refusers(job)
+    once = []
+    if job.spec.reproduce > 1:
+        made = server.name in built_by(job)
+        once = [Condition("built", not made, "has made it already" if made else "has not made it yet")]
     return [
         Condition("labels", not missing, f"lacks {wants}" if missing else "has the labels"),
         Condition(
             "accept", accepts(server, job), "accepts it" if accepts(server, job) else "does not accept it"
         ),
         Condition("refused", not refused, "could not start it" if refused else "has not refused it"),
+        *once,
         Condition(
             "server",
             server.wanted == "active",

@@ -154,7 +154,7 @@ def _usual(known: Durations) -> float:
 def fastest(state: State, known: Durations, job: Job) -> Sequence[tuple[str, Estimate]]:
     """Return the servers that could run a job, whatever they do now, with its duration there: the fastest first."""
     nothing = usage((), {})
-    lasting = ("labels", "accept", "refused")
+    lasting = ("labels", "accept", "refused", "built")
     found = []
     for name, server in state.servers.items():
         unmet = [each for each in server_conditions(job, server, nothing) if not each.holds]

@@ -146,7 +146,7 @@ class Duty:
             Lookup(ledger.hub, machine.resolve),
             _digest,
             machine.home.runs,
-            Builder((sys.executable, "-m", "bnet"), str(machine.home.cache)),
+            Builder((sys.executable, "-m", "bnet"), str(machine.home.cache), str(machine.home.path)),
             machine.post(self.identity.hub),
             lambda state: machine.durations(self.identity.hub, state),
         )

@@ -33,6 +33,7 @@ from bnet.host.lock import HostLock
 from bnet.host.minutely import Minutely
 from bnet.host.notes import LocalNotes
 from bnet.model.command import Command, Submit
+from bnet.model.hub import Settings
 from bnet.model.job import Source
 from bnet.model.server import Identity
 from bnet.model.state import State
@@ -44,6 +45,7 @@ from bnet.wiring.took import Took
 if TYPE_CHECKING:
     from bnet.host.index import LocalIndex
     from bnet.host.letters import ReadMarks
+    from bnet.ports import Store
 
 SYNC_PATIENCE = 30.0  # seconds: longer than a sync takes
 
@@ -287,6 +289,20 @@ class Machine:
         from bnet.host.index import LocalIndex
 
         return LocalIndex(self.home.hub_dir(url) / "history.db")
+
+    def artifact_store(self, settings: Settings) -> "Store":
+        """Return the store that a hub keeps artifacts in.
+
+        Raises:
+            BnetError: it has none.
+        """
+        from bnet.stores.opening import adapter
+
+        if settings.store is None:
+            raise BnetError(
+                "the hub has no store for artifacts", hint="set `store:` in its hub.yaml: docs/artifacts.md"
+            )
+        return adapter(settings.store.url, settings.store.timeout)
 
     def with_snapshot(self, url: str, commands: Sequence[Command], directory: Path) -> list[Command]:
         """Put a snapshot of a working tree on the hub, and return submissions that run in it."""

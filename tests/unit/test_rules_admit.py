@@ -215,6 +215,7 @@ EVERY: dict[str, Any] = {
     "supersede": "waiting",
     "locks": ("db",),
     "artifacts": ("*.whl",),
+    "reproduce": 2,
     "expires_after": 90.0,
     "on_lost_lease": "finish",
     "key": "k",
@@ -227,7 +228,7 @@ def test_every_field_of_a_submission_is_one_of_its_job() -> None:
     made = tx.jobs[number].spec
     assert {name: getattr(made, name) for name in EVERY} == EVERY
     same = set(JobSpec.__struct_fields__) & set(Submit.__struct_fields__)
-    elsewhere = {"packages", "needs", "source", "retry", "matrix", "not_before"}
+    elsewhere = {"packages", "needs", "inputs", "source", "retry", "matrix", "not_before"}
     assert same == EVERY.keys() | elsewhere, "those have tests of their own"
 
 

@@ -89,6 +89,7 @@ EVERY = {
     "supersede": "waiting",
     "locks": ("l",),
     "artifacts": ("dist/*",),
+    "reproduce": 2,
     "not_before": NOON,
     "expires_after": 60.0,
     "on_lost_lease": "finish",
