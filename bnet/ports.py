@@ -14,7 +14,7 @@ from bnet.errors import BnetError
 from bnet.model.history import Event, EventQuery, Moved, Past, Query
 from bnet.model.job import BuildReport
 from bnet.model.message import Ack, Brought, Entry
-from bnet.model.run import Intent, RunFact
+from bnet.model.run import Intent, KeptFiles, RunFact
 from bnet.model.telemetry import Sent
 from bnet.rules.leases import Observed
 
@@ -229,7 +229,10 @@ class Runs(Protocol):
         """Return what is kept of a part of what a run printed, from the first kept byte at or after `start`."""
 
     def artifacts(self, key: str) -> dict[str, bytes]:
-        """Return the files that an ended run left, by path."""
+        """Return the files that an ended run left for Git, by path."""
+
+    def kept(self, key: str) -> KeptFiles | None:
+        """Return what an ended run left in the store; None where its files are for Git."""
 
 
 class Notes(Protocol):

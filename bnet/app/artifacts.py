@@ -12,6 +12,7 @@ import msgspec
 from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo, BnetError, StoreFailed
 from bnet.inside import parts_of, write_inside
+from bnet.model.artifact import Shared
 from bnet.model.job import Artifact, Attempt, Job
 from bnet.ports import Hub, Look, Store
 
@@ -78,6 +79,13 @@ def matching(artifacts: Sequence[Artifact], patterns: Sequence[str]) -> list[Art
 
 def _matches(path: str, pattern: str) -> bool:
     return fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern)
+
+
+def as_artifact(shared: Shared) -> Artifact:
+    """Return a shared file as if a run had left it."""
+    return Artifact(
+        path=shared.file, size=shared.size, mode=shared.mode, blake3=shared.blake3, place=shared.place
+    )
 
 
 class Depot:

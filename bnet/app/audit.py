@@ -12,6 +12,7 @@ from bnet.model.job import Job
 from bnet.model.state import State
 from bnet.ports import Hub, Recorded, Stamp
 from bnet.rules.legal import Fault, Made, faults
+from bnet.rules.legal_artifacts import kept_faults
 from bnet.rules.legal_messages import ask_faults, letter_faults
 from bnet.rules.transaction import read_archive
 
@@ -96,7 +97,9 @@ class Replay:
         before = self._snapshot.state
         self._snapshot.load(each.stamp.commit, each.stamp)
         after, self._last = self._snapshot.state, each.stamp.commit
-        yield from faults(before, after, _made(each), self._archived(before, after))
+        archived = self._archived(before, after)
+        yield from faults(before, after, _made(each), archived)
+        yield from kept_faults(before, after, archived)
         yield from ask_faults(before, after)
         yield from self._letters(before, after, _made(each))
 

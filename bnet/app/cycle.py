@@ -7,17 +7,17 @@ from pathlib import PurePath
 import msgspec
 from msgspec.structs import replace
 
-from bnet.app.decide import Here, Left, decide, readable_commands
+from bnet.app.decide import Here, decide, readable_commands
 from bnet.app.intent import Builder, intent_of
 from bnet.app.ledger import Landed, Ledger
+from bnet.app.left import left_by
 from bnet.app.lookup import Lookup
 from bnet.app.others import doubting, presences, rivals_of
 from bnet.app.outgoing import Outgoing, was_reported
 from bnet.app.post import Post
 from bnet.app.standing import Telemetry, alone_after, check_registration, registration
-from bnet.app.telemetry import artifact_path
 from bnet.app.watch import watch, watched
-from bnet.model.job import Artifact, Job
+from bnet.model.job import Job
 from bnet.model.run import Intent, RunFact
 from bnet.model.server import Identity
 from bnet.model.state import State
@@ -152,7 +152,7 @@ class Node:
         return Here(
             me=registration(self.identity, self.clock.now()),
             runs=facts,
-            left={fact.intent.run: Left(self._artifacts(fact), self.runs.built(fact.key)) for fact in ended},
+            left={fact.intent.run: left_by(fact, self.runs, self.digest) for fact in ended},
             lapsed=frozenset(lapsed(observed, watched(self.ledger, facts))),
             facts=Facts(),
             trust_clock=trusted(observed.skews, self.clock.now(), self.clock.boot()),
@@ -179,21 +179,6 @@ class Node:
             )
             commands += [each for news in here.mail.news for each in news.commands]
         return replace(here, facts=self.lookup(tx.state, commands)) if commands else here
-
-    def _artifacts(self, fact: RunFact) -> tuple[Artifact, ...]:
-        assert fact.exit is not None
-        contents = self.runs.artifacts(fact.key)
-        return tuple(
-            Artifact(
-                path=each.path,
-                size=each.size,
-                mode=each.mode,
-                blake3=self.digest(contents[each.path]),
-                place=f"telemetry:{self.identity.name}:{artifact_path(fact.key, each.path)}",
-            )
-            for each in fact.exit.artifacts
-            if each.path in contents
-        )
 
     def _run_of(self, number: int, attempt: int) -> str:
         key = (number, attempt)
@@ -233,7 +218,14 @@ class Node:
 
     def _intend(self, tx: Transaction) -> None:
         intents = [
-            intent_of(job, self.identity.hub, str(self.workspaces / _key(job) / "workspace"), self.builder)
+            intent_of(
+                job,
+                self.identity.hub,
+                str(self.workspaces / _key(job) / "workspace"),
+                self.builder,
+                tx.state.head.hub,
+                tx.state.settings.store,
+            )
             for job in _claimed(tx)
         ]
         self.runs.intend(intents)

@@ -14,7 +14,7 @@ from bnet.model.job import Artifact, Attempt, BuildReport, Job
 from bnet.model.run import RunExit, RunFact
 from bnet.model.server import Server
 from bnet.model.state import InboxFile
-from bnet.rules import automatic, filing, jobs, messages, replies, servers, settle
+from bnet.rules import automatic, filing, jobs, keeping, messages, replies, servers, settle
 from bnet.rules.admit import admit, sources_of
 from bnet.rules.agenda import Agenda
 from bnet.rules.change import Change
@@ -32,10 +32,20 @@ MOST_LISTED = 300_000  # bytes of a result's list of artifacts; a document holds
 
 
 class Left(msgspec.Struct, frozen=True):
-    """What a run that has ended left behind for its result."""
+    """What a run that has ended left behind for its result.
+
+    Attributes:
+        artifacts, build: as its result has them.
+        manifest: the blake3 of the manifest of its files.
+        place: where that is.
+        papers: what is put beside its files in Git, by name.
+    """
 
     artifacts: tuple[Artifact, ...] = ()
     build: BuildReport | None = None
+    manifest: str | None = None
+    place: str = ""
+    papers: dict[str, bytes] = {}
 
 
 class Here(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,8 +104,10 @@ def decide(tx: Transaction, here: Here) -> None:
         replies.remind(tx, here.mail, here.me.name)
         filing.file_away(tx, here.mail)
         settle.archive(tx)
+        keeping.give_up(tx, here.me.name)
         if tx.changes:
             settle.prune(tx)
+            keeping.forget(tx, ())
 
 
 def take_in(tx: Transaction, file: InboxFile, facts: Facts) -> None:
@@ -152,7 +164,9 @@ def _report(tx: Transaction, fact: RunFact, here: Here) -> None:
         return  # overtaken: what became of it changes nothing
     if fact.phase == "ended" and fact.exit is not None:
         left = here.left.get(fact.intent.run, Left())
-        tx.apply(jobs.end_attempt(job, attempt_of(job, fact.exit, left)))
+        ended = attempt_of(job, fact.exit, left)
+        change = jobs.end_attempt(job, ended)
+        tx.apply(msgspec.structs.replace(change, documents=keeping.listed(tx, job, ended, left.place)))
     elif fact.phase == "died":
         tx.apply(jobs.lost(job, now=tx.now, why=f"its processes vanished from {here.me.name}"))
     elif fact.phase == "intended" and job.wanted.cancel is not None:
@@ -183,6 +197,7 @@ def attempt_of(job: Job, ended: RunExit, left: Left) -> Attempt:
         finished_at=ended.finished_at,
         seconds=ended.seconds,
         artifacts=artifacts,
+        manifest=left.manifest if artifacts else None,
         build=left.build,
     )
 

@@ -2,9 +2,12 @@
 
 from typing import NamedTuple
 
+from bnet import __version__
+from bnet.model.hub import ArtifactStore
 from bnet.model.job import Job, JobSpec, Source
-from bnet.model.run import Intent
+from bnet.model.run import Intent, Origin
 
+SMALL = 1_000_000  # bytes of a run's artifacts that Git takes
 BUILT = ".bnet/build.json"  # in the workspace: what a build of packages says of itself
 
 # One commit without its history, and all of it where a host does not serve single commits.
@@ -23,14 +26,23 @@ class Builder(NamedTuple):
     home: str = ""
 
 
-def intent_of(job: Job, hub_url: str, workspace: str, builder: Builder) -> Intent:
+def intent_of(
+    job: Job,
+    hub_url: str,
+    workspace: str,
+    builder: Builder,
+    hub: str = "",
+    store: ArtifactStore | None = None,
+) -> Intent:
     """Return the intent of the attempt that a job's live claim stands for.
 
     Args:
         job: a job with a claim.
         hub_url: where snapshots are fetched from.
         workspace: the directory that the attempt will run in.
-        builder: for a job that is packages.
+        builder: for a job that is packages, or takes others' artifacts.
+        hub: the hub's id, for the provenance of what the run leaves.
+        store: where it goes if it is too large for Git.
     """
     assert job.claim is not None
     spec = job.spec
@@ -55,6 +67,11 @@ def intent_of(job: Job, hub_url: str, workspace: str, builder: Builder) -> Inten
         timeout=spec.timeout,
         silence_timeout=spec.silence_timeout,
         artifacts=spec.artifacts,
+        artifact_limit=SMALL if store is None else max(store.limit, store.small),
+        origin=Origin(hub=hub, server=job.claim.server, version=__version__, spec=spec)
+        if spec.artifacts
+        else None,
+        store=store if spec.artifacts else None,
     )
 
 

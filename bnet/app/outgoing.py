@@ -13,6 +13,7 @@ from bnet.model.run import RunFact
 from bnet.model.server import Heartbeat, Held
 from bnet.model.telemetry import Sent
 from bnet.ports import Clock, Notes, Runs, Update
+from bnet.rules.keeping import kept_now
 from bnet.rules.leases import Observed
 from bnet.rules.pace import beat_due, progress_due
 from bnet.rules.transaction import Transaction
@@ -37,13 +38,15 @@ class Outgoing:
         now, settings = self._clock.now(), self._ledger.state.settings
         draft = Draft(sent)
         for fact in here.runs.values():
-            draft.add_run(fact, self._runs, now)
+            left = here.left.get(fact.intent.run)
+            draft.add_run(fact, self._runs, now, {} if left is None else left.papers)
             if not was_reported(tx.jobs.get(fact.intent.job), fact):
                 draft.add_late(fact)
         told = tx.changes or draft.ended or (draft.files and progress_due(settings, observed))
         if not told and not beat_due(settings, observed, here.runs.values()):
             return None
-        draft.prune(now)
+        stay, gone = _listed(tx, here.me.name)
+        draft.prune(now, stay=stay, gone=gone)
         commit, anew = draft.commit(self._heartbeat(tx, here), now)
         oid = self._ledger.hub.write([commit])[0]
         pending = draft.landed(oid, anew, now)
@@ -73,6 +76,15 @@ class Outgoing:
             runs=tuple(_held(job, tx, here) for job in mine if job.result is None),
             metrics=self._notes.measure(),
         )
+
+
+def _listed(tx: Transaction, server: str) -> tuple[set[str], set[str]]:
+    """Return which of a server's runs have artifacts that are kept, and which had some that were given up."""
+    stay, gone = set[str](), set[str]()
+    for kept in kept_now(tx).values():
+        keys = (f"{kept.job}.{run.attempt}" for run in kept.runs if run.server == server)
+        (stay if kept.gone is None else gone).update(keys)
+    return stay, gone
 
 
 def was_reported(job: Job | None, fact: RunFact) -> bool:

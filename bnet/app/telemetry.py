@@ -1,7 +1,7 @@
 """The telemetry ref: what a server says of itself, in as few bytes as what is new."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -61,8 +61,8 @@ class Draft:
         if fact.exit is not None and fact.key in self.ended:
             self.files[f"{run_path(fact.key)}superseded.json"] = encode(fact.exit)
 
-    def add_run(self, fact: RunFact, runs: Runs, now: datetime) -> None:
-        """Add what is new in a run's log, and when it has ended, its artifacts."""
+    def add_run(self, fact: RunFact, runs: Runs, now: datetime, papers: Mapping[str, bytes] = {}) -> None:
+        """Add what is new in a run's log, and when it has ended, its artifacts and what is written of them."""
         key = fact.key
         log = self.runs.get(key, SentLog())
         if log.complete:
@@ -74,7 +74,8 @@ class Draft:
         if ended:
             kept = runs.artifacts(key)
             self.files.update((artifact_path(key, path), data) for path, data in kept.items())
-            artifact_bytes = sum(map(len, kept.values()))
+            self.files.update((run_path(key) + name, data) for name, data in papers.items())
+            artifact_bytes = sum(map(len, [*kept.values(), *papers.values()]))
             at = None if fact.exit is None else fact.exit.finished_at
             log = replace(log, complete=True, artifact_bytes=artifact_bytes, ended_at=at or now)
             self.ended.append(key)
@@ -101,8 +102,14 @@ class Draft:
             self.files[chunk_path(key, start)] = data
         return start + len(data)
 
-    def prune(self, now: datetime) -> None:
-        """Take the oldest ended runs off the ref where they are past their time or too much."""
+    def prune(self, now: datetime, *, stay: Set[str] = frozenset(), gone: Set[str] = frozenset()) -> None:
+        """Take the oldest ended runs off the ref where they are past their time or too much.
+
+        Args:
+            now: the time.
+            stay: runs whose artifacts are kept for longer, as long as there is room.
+            gone: runs whose artifacts were given up.
+        """
         ended = sorted(
             (each.ended_at, key)
             for key, each in self.runs.items()
@@ -110,8 +117,9 @@ class Draft:
         )
         total = sum(each.bytes for each in self.runs.values())
         for at, key in ended:
-            if total <= MOST_BYTES and now - at <= KEEP:
-                break
+            outlived = now - at > KEEP and key not in stay
+            if total <= MOST_BYTES and not outlived and key not in gone:
+                continue
             total -= self.runs.pop(key).bytes
             self.files = {
                 path: data for path, data in self.files.items() if not path.startswith(run_path(key))

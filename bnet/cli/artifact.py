@@ -13,6 +13,7 @@ from bnet.errors import AnswerNo, BnetError
 
 if TYPE_CHECKING:
     from bnet.app.artifacts import Chosen, Depot
+    from bnet.ports import Store
 
 
 @click.group()
@@ -39,10 +40,13 @@ def depot_of(app: App) -> "Depot":
     """Return where the artifacts of the hub are; the ledger has been refreshed."""
     from bnet.app.artifacts import Depot
 
-    machine, ledger = app.machine, app.ledger
-    settings = ledger.state.settings
-    room = machine.home.cache / "incoming"
-    return Depot(ledger.hub, ledger.hub.look(), lambda: machine.artifact_store(settings), room)
+    room = app.machine.home.cache / "incoming"
+    return Depot(app.ledger.hub, app.ledger.hub.look(), lambda: store_of(app), room)
+
+
+def store_of(app: App) -> "Store":
+    """Return the hub's store; the ledger has been refreshed."""
+    return app.machine.artifact_store(app.ledger.state.settings)
 
 
 @artifact.command()
@@ -65,19 +69,28 @@ def depot_of(app: App) -> "Depot":
 def get(
     app: App, job: str, patterns: tuple[str, ...], output: Path, inside: Path | None, quiet: bool
 ) -> None:
-    """Bring the artifacts of a job here: 12, or 12.2 for its second attempt. Each is verified by its digest.
+    """Bring the artifacts of a job here: 12, or 12.2 for its second attempt; or a shared file, by its name.
+
+    Each is verified by its digest, and written whole or not at all.
 
     Exit 1 if one is not what the run made, or is there no more; it is named, and not written.
 
     Example: bnet artifact get 12 "*.whl" --output dist
     """
-    from bnet.app.artifacts import fetch, matching
+    from bnet.app.artifacts import as_artifact, fetch, matching
 
-    app.read()
-    meant = pick(app, job)
-    wanted = matching(meant.attempt.artifacts, patterns)
-    if not wanted and meant.job.result is not None:
-        raise AnswerNo(f"{meant.name} left no artifacts")
+    state = app.read().state
+    shared = state.shared.get(job)
+    if shared is not None:
+        name, wanted = f"the file {job}", [as_artifact(shared)]
+    else:
+        meant = pick(app, job)
+        name, wanted = meant.name, matching(meant.attempt.artifacts, patterns)
+        gone = state.kept[meant.job.number].gone if meant.job.number in state.kept else None
+        if gone is not None:
+            raise AnswerNo(f"the artifacts of {name} were given up by {gone.by}: {escaped(gone.why)}")
+    if not wanted:
+        raise AnswerNo(f"{name} left no artifacts")
     root, into = (output, "") if inside is None else (inside, output.as_posix())
     root.mkdir(parents=True, exist_ok=True)
     depot, bad = depot_of(app), 0
@@ -93,7 +106,7 @@ def get(
         if not quiet:
             out(f"{escaped(each.path)}  {each.size:,} bytes")
     if bad:
-        raise AnswerNo(f"{bad} of {len(wanted)} artifacts of {meant.name} could not be had")
+        raise AnswerNo(f"{bad} of {len(wanted)} artifacts of {name} could not be had")
 
 
 def _complaint(path: str, error: BnetError) -> str:

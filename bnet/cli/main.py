@@ -32,7 +32,7 @@ VERBS = {
     "server": "bnet.cli.server:server",
     "lock": "bnet.cli.lock:lock",
     "schedule": "bnet.cli.schedule:schedule",
-    "artifact": "bnet.cli.artifact:artifact",
+    "artifact": "bnet.cli.artifact_all:artifact",
     "hub": "bnet.cli.hub:hub",
     "message": "bnet.cli.message:message",
     "audit": "bnet.cli.audit:audit",

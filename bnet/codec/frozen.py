@@ -11,7 +11,7 @@ from bnet.codec.view import File, View, advance
 from bnet.model.schedule import Table
 from bnet.model.state import InboxFile, Problem
 
-VERSION = 3
+VERSION = 4
 
 
 def freeze(view: View, commit: str | None) -> bytes:

@@ -16,6 +16,8 @@ KEYS = ROOT + "keys/"
 LOCKS = ROOT + "locks/"
 ARCHIVE = ROOT + "archive/"
 SCHEDULES = ROOT + "schedules/"
+ARTIFACTS = ROOT + "artifacts/"  # which artifacts are kept, a document a job
+SHARED = ARTIFACTS + "files/"
 MESSAGES = "messages/"  # what people write to each other; codec/letter_paths.py knows the names in there
 ASKS = ROOT + "messages/asks/"
 FILED = ROOT + "messages/archive/"
@@ -31,7 +33,7 @@ _JOB = re.compile(
 )
 _EXPLANATION = re.compile(r"readme(\.(md|txt|rst))?|\.git(keep|ignore|attributes)", re.IGNORECASE)
 _MACHINE = re.compile(
-    r"coordination/(ledger\.json$|(jobs|keys|servers|locks|archive|messages|metrics)(/|$)"
+    r"coordination/(ledger\.json$|(jobs|keys|servers|locks|archive|artifacts|messages|metrics)(/|$)"
     r"|(schedules|sources)/[^/]+\.state\.json$|notify\.state\.json$)"
 )
 
@@ -47,6 +49,30 @@ def job_part(path: str) -> tuple[int, str] | None:
     if match is None or not path.startswith(job_dir(int(match[1]))):
         return None
     return int(match[1]), match[2]
+
+
+def kept_path(number: int) -> str:
+    """Return the path of the list of a job's artifacts; a directory holds a hundred of them."""
+    return f"{ARTIFACTS}{number // 100:04}/{number}.json"
+
+
+def kept_number(path: str) -> int | None:
+    """Return the number of the job whose list of artifacts a path is, if it is one."""
+    word = path.rpartition("/")[2].removesuffix(".json")
+    if not path.startswith(ARTIFACTS) or not re.fullmatch(r"[0-9]{1,15}", word):
+        return None
+    return int(word) if path == kept_path(int(word)) else None
+
+
+def shared_path(name: str) -> str:
+    """Return the path of what is known of a shared file."""
+    return f"{SHARED}{checked(name)}.json"
+
+
+def shared_name(path: str) -> str | None:
+    """Return the name of the shared file whose document a path is, if it is one."""
+    name = path.removeprefix(SHARED).removesuffix(".json")
+    return name if path.startswith(SHARED) and path.endswith(".json") and is_name(name) else None
 
 
 def server_path(name: str) -> str:

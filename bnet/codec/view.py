@@ -11,6 +11,7 @@ from bnet.codec.letter_paths import ask_key
 from bnet.codec.replies import read_replies
 from bnet.codec.schedules import complaint_about, read_table
 from bnet.errors import Invalid
+from bnet.model.artifact import Kept, Shared
 from bnet.model.base import Record
 from bnet.model.hub import Head, Settings
 from bnet.model.job import Attempt, Claim, Job, JobResult, JobSpec, Wanted
@@ -125,6 +126,8 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
         jobs=view.jobs,
         keys={path: record for path, record in view.records.items() if isinstance(record, KeyFile)},
         locks={record.name: record for record in view.records.values() if isinstance(record, Lock)},
+        kept={record.job: record for record in view.records.values() if isinstance(record, Kept)},
+        shared={record.name: record for record in view.records.values() if isinstance(record, Shared)},
         inbox=tuple(view.inbox[path] for path in sorted(view.inbox)),
         rejected={path: record for path, record in view.records.items() if isinstance(record, Rejection)},
         schedules={record.stem: record for record in view.records.values() if isinstance(record, Table)},
@@ -267,6 +270,8 @@ def _kind(path: str, part: tuple[int, str] | None) -> type[Record] | None:
         return Ask
     if path in (layout.REPLIES, layout.TAKEN_UP):
         return Replies if path == layout.REPLIES else TakenUp
+    if path.startswith(layout.ARTIFACTS):
+        return Kept if layout.kept_number(path) else Shared if layout.shared_name(path) else None
     return Rejection if path.startswith(layout.REJECTED) and path.endswith(".yaml") else None
 
 
@@ -311,6 +316,10 @@ def _agree(path: str, record: Record) -> None:
         says, means = f"attempts/{record.attempt}", part[1]
     elif isinstance(record, Server):
         says, means = record.name, layout.server_name(path)
+    elif isinstance(record, Kept):
+        says, means = record.job, layout.kept_number(path)
+    elif isinstance(record, Shared):
+        says, means = record.name, layout.shared_name(path)
     elif isinstance(record, Lock):
         says, means = record.name, layout.lock_name(path)
     else:

@@ -14,8 +14,9 @@ from bnet.codec.documents import BROKEN, Unreadable, decode, encode
 from bnet.errors import BnetError
 from bnet.files import read_json, read_or_none, sync_directory, write_atomic, write_json
 from bnet.host import processes
+from bnet.host.uploads import Uploads, read_kept
 from bnet.model.job import BuildReport, Built
-from bnet.model.run import Intent, RunExit, RunFact
+from bnet.model.run import Intent, KeptFiles, RunExit, RunFact
 from bnet.ports import Clock
 
 LEFTOVER_GRACE_S = 2.0
@@ -38,6 +39,7 @@ class LocalRuns:
         built: str,
         clock: Clock,
         environment: Callable[[tuple[str, ...]], Mapping[str, str]],
+        keeper: tuple[str, Callable[[], Mapping[str, str]]] | None = None,
     ) -> None:
         """Keep what is needed.
 
@@ -47,6 +49,7 @@ class LocalRuns:
             built: where in its workspace a build of packages says what it did.
             clock: for leases.
             environment: gives a run's environment, with the secrets that it asks for by name.
+            keeper: the module that brings files to a store, and what gives its environment.
         """
         self.root = root
         self.supervisor = supervisor
@@ -54,6 +57,7 @@ class LocalRuns:
         self.built_path = built
         self.environment = environment
         self._sessions = processes.Sessions()
+        self._uploads = None if keeper is None else Uploads(*keeper, clock, self._sessions)
 
     def collect(self) -> list[RunFact]:
         self._sessions.reap()
@@ -76,7 +80,7 @@ class LocalRuns:
         lapsed = self._lapsed(path)
         ended = self._exit(path)
         if ended is not None:
-            return RunFact(intent=intent, phase="ended", lapsed=lapsed, exit=ended)
+            return self._ended(path, intent, ended, lapsed)
         if not (path / "pid.json").exists():
             return RunFact(intent=intent, phase="intended", lapsed=lapsed)
         if self._is_alive(path, intent.run):
@@ -84,9 +88,16 @@ class LocalRuns:
             return RunFact(intent=intent, phase="alive", step=step, lapsed=lapsed)
         ended = self._exit(path)  # it may have ended between the two looks
         if ended is not None:
-            return RunFact(intent=intent, phase="ended", lapsed=lapsed, exit=ended)
+            return self._ended(path, intent, ended, lapsed)
         self._bury(path, intent)
         return RunFact(intent=intent, phase="died", lapsed=lapsed)
+
+    def _ended(self, path: Path, intent: Intent, ended: RunExit, lapsed: bool) -> RunFact:
+        """Return a run that has ended; it counts as alive until its files are where they are kept."""
+        settled = ended if self._uploads is None else self._uploads.settled(path, intent, ended)
+        if settled is None:
+            return RunFact(intent=intent, phase="alive", step="storing", lapsed=lapsed)
+        return RunFact(intent=intent, phase="ended", lapsed=lapsed, exit=settled)
 
     def _is_alive(self, path: Path, run: str) -> bool:
         alive = processes.is_noted_alive(read_json(path / "pid.json") or {})
@@ -222,9 +233,12 @@ class LocalRuns:
                     found.append((offset, path.stat().st_size, path))
         return sorted(found)
 
+    def kept(self, key: str) -> KeptFiles | None:
+        return read_kept(self.root / key)
+
     def artifacts(self, key: str) -> dict[str, bytes]:
         base = self.root / key / "artifacts"
-        if not base.is_dir():
+        if not base.is_dir() or self.kept(key) is not None:
             return {}
         files = [path for path in base.rglob("*") if path.is_file() and not path.is_symlink()]
         return {path.relative_to(base).as_posix(): path.read_bytes() for path in files}

@@ -167,6 +167,7 @@ class Attempt(Record, frozen=True, kw_only=True):
     finished_at: Moment
     seconds: float | None = None
     artifacts: tuple[Artifact, ...] = ()
+    manifest: str | None = None
     build: BuildReport | None = None
 
 
@@ -184,6 +185,7 @@ class JobResult(Record, frozen=True, kw_only=True):
     started_at: Moment | None = None
     seconds: float | None = None
     artifacts: tuple[Artifact, ...] = ()
+    manifest: str | None = None
     build: BuildReport | None = None
 
 

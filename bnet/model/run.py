@@ -3,9 +3,20 @@
 from typing import Literal
 
 from bnet.model.base import Moment, OnLostLease, Record
+from bnet.model.hub import ArtifactStore
+from bnet.model.job import Artifact, JobSpec
 
 Phase = Literal["intended", "alive", "ended", "died"]
 Outcome = Literal["exit", "timeout", "silence", "stopped", "lease", "refused", "internal"]
+
+
+class Origin(Record, frozen=True, kw_only=True):
+    """Where a run's files come from, as far as that is known before it begins."""
+
+    hub: str
+    server: str
+    version: str
+    spec: JobSpec
 
 
 class Intent(Record, frozen=True, kw_only=True):
@@ -27,6 +38,8 @@ class Intent(Record, frozen=True, kw_only=True):
     artifacts: tuple[str, ...] = ()
     artifact_limit: int = 1_000_000
     log_limit: int = 64 * 1024 * 1024
+    origin: Origin | None = None
+    store: ArtifactStore | None = None
 
 
 class Found(Record, frozen=True, kw_only=True):
@@ -35,6 +48,24 @@ class Found(Record, frozen=True, kw_only=True):
     path: str
     size: int
     mode: str
+
+
+class KeptFiles(Record, frozen=True, kw_only=True):
+    """`kept.json`: what became of a run's files that were too large for Git.
+
+    Attributes:
+        artifacts: the files in the store.
+        manifest: the blake3 of their manifest there.
+        place: where manifest and files are.
+        problem: why there is nothing of it.
+        stopped: because the run was asked to end.
+    """
+
+    artifacts: tuple[Artifact, ...] = ()
+    manifest: str = ""
+    place: str = ""
+    problem: str = ""
+    stopped: bool = False
 
 
 class RunExit(Record, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from bnet.model.artifact import Kept, Shared
 from bnet.model.base import Moment, Record
 from bnet.model.hub import Head, Settings
 from bnet.model.job import Job
@@ -65,6 +66,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """The network as one commit of the ledger has it.
 
     `jobs` holds open jobs and those finished lately; older ones are in the files named by `archive`.
+    `kept` lists artifacts by their jobs, `shared` the files that people share, by name.
     `schedules` holds people's files of schedules by stem, `cursors` what was fired of each.
     `asks` is what messages asked for, by their keys; days whose messages have gone are in the files named by `filed`.
     `replies` holds the rules for automatic answers, `taken_up` since when each applies.
@@ -78,6 +80,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     jobs: Mapping[int, Job] = {}
     keys: Mapping[str, KeyFile] = {}
     locks: Mapping[str, Lock] = {}
+    kept: Mapping[int, Kept] = {}
+    shared: Mapping[str, Shared] = {}
     inbox: tuple[InboxFile, ...] = ()
     rejected: Mapping[str, Rejection] = {}
     schedules: Mapping[str, Table] = {}

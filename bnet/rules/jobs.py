@@ -188,6 +188,7 @@ def _result_of(job: Job, ended: Attempt) -> JobResult:
         started_at=ended.started_at,
         seconds=ended.seconds,
         artifacts=ended.artifacts,
+        manifest=ended.manifest,
         build=ended.build,
     )
 

@@ -15,13 +15,17 @@ from bnet.app.supervise import run_environment
 from bnet.errors import BnetError
 from bnet.files import read_json, read_or_none, write_atomic, write_json
 from bnet.host.notes import LocalNotes
+from bnet.host.processes import spawn_detached
 from bnet.host.runs import LocalRuns, parse_environment
 from bnet.host.station import Station
 from bnet.model.server import Identity
 from bnet.ports import Clock, Update
+from bnet.rules.keeping import in_store
 from bnet.rules.locks import leases_of
 from bnet.wiring.machine import Machine
 
+CLEARING_EVERY = 600.0  # seconds between two tries to delete what was given up
+STRAY_EVERY = 86400.0  # seconds between two looks at what lies in the store unnamed
 LEFTOVERS_EVERY = 3600.0  # seconds between two looks at what nobody needs any more on the hub
 SUPERVISOR = Path(__file__).parents[1] / "runners" / "supervisor"
 
@@ -99,6 +103,7 @@ class Duty:
         """Remove what nobody needs any more."""
         retention = node.ledger.state.settings.retention
         self.station.sweep_runs(retention)
+        self._clear_store(node)
         if self.station.is_due("sources", LEFTOVERS_EVERY):
             try:
                 self._sweep_sources(node, retention.sources)
@@ -120,6 +125,22 @@ class Duty:
         if gone:
             sources.delete(url, gone, self.machine.git_env)
 
+    def _clear_store(self, node: Node) -> None:
+        """Let a process of its own delete in the store what was given up; whoever comes first does it, or both."""
+        state = node.ledger.state
+        if state.settings.store is None:
+            return
+        gone = any(kept.gone is not None and in_store(kept) for kept in state.kept.values())
+        every = CLEARING_EVERY if gone else STRAY_EVERY
+        if not self.station.is_due("clearing" if gone else "stray", every):
+            return
+        argv = [sys.executable, "-P", "-m", "bnet", "artifact", "prune", "--quiet"]
+        env = {**self.own_environment(), "BNET_HOME": str(self.machine.home.path)}
+        try:
+            spawn_detached(argv, env, self.machine.home.path, self.machine.home.logs / "prune.log")
+        except BnetError as error:
+            self.log(f"what was given up stays in the store until the next look: {error}")
+
     def _sweep_holds(self, node: Node) -> None:
         """Delete the signs of life of those who hold nothing and wait for nothing any more: they were killed."""
         hub = node.ledger.hub
@@ -140,7 +161,14 @@ class Duty:
         node = Node(
             self.identity,
             ledger,
-            LocalRuns(machine.home.runs, SUPERVISOR, BUILT, machine.clock, self._run_environment),
+            LocalRuns(
+                machine.home.runs,
+                SUPERVISOR,
+                BUILT,
+                machine.clock,
+                self._run_environment,
+                ("bnet.wiring.keeper", self.own_environment),
+            ),
             LocalNotes(machine.home.path),
             machine.clock,
             Lookup(ledger.hub, machine.resolve),
@@ -152,6 +180,11 @@ class Duty:
         )
         node.agenda.thaw(read_or_none(self._agenda_path) or b"")
         return node
+
+    def own_environment(self) -> Mapping[str, str]:
+        """Return the environment of this server's own processes; credentials may be in secrets.env."""
+        text = (read_or_none(self.machine.home.secrets_env) or b"").decode(errors="replace")
+        return {**self.machine.env, **parse_environment(text)}
 
     def _run_environment(self, asked: tuple[str, ...]) -> Mapping[str, str]:
         text = (read_or_none(self.machine.home.secrets_env) or b"").decode(errors="replace")

@@ -304,6 +304,16 @@ class Machine:
             )
         return adapter(settings.store.url, settings.store.timeout)
 
+    def sweep_store(self, url: str, store: "Store", state: State) -> int:
+        """Delete what has lain in the store for a day and is on no list; return how many files."""
+        from bnet.app.clearing import sweep
+
+        path = self.home.hub_dir(url) / "stray.json"
+        before = {name: at for name, at in (read_json(path) or {}).items() if isinstance(at, int | float)}
+        deleted, seen = sweep(store, state, before, self.clock.now().timestamp())
+        write_json(path, seen, durable=False)
+        return deleted
+
     def with_snapshot(self, url: str, commands: Sequence[Command], directory: Path) -> list[Command]:
         """Put a snapshot of a working tree on the hub, and return submissions that run in it."""
         from bnet.gitstore.worktree import snapshot

@@ -44,6 +44,9 @@ class Runs:
     def read_log(self, key: str, start: int, end: int) -> bytes:
         return self.logs.get(key, b"")[start:end]
 
+    def kept(self, key: str) -> None:
+        return None
+
     def artifacts(self, key: str) -> dict[str, bytes]:
         return self.left.get(key, {})
 

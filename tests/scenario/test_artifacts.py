@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
-from fleet import Fleet
+from blake3 import blake3
+from fleet import Fleet, kill
 
 
 def agents(fleet: Fleet, *names: str) -> None:
@@ -62,3 +65,82 @@ def test_an_input_does_not_follow_a_link_out_of_the_workspace(fleet: Fleet, tmp_
     ended = fleet.until_ended(2)[2]
     assert ended.result is not None and ended.result.reason == "refused"
     assert "is no directory, or is a link" in fleet.log(2) and not list(outside.iterdir())
+
+
+BIG = "head -c 3000000 /dev/urandom >big.bin; echo small >small.txt"
+
+
+def in_store(store: Path) -> list[str]:
+    return sorted(path.relative_to(store).as_posix() for path in store.rglob("*") if path.is_file())
+
+
+@pytest.mark.timeout(300)
+def test_what_is_too_large_for_git_is_in_the_store_and_what_was_altered_there_is_refused(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    fleet.found(settings=f"store: {{url: {store}}}\n")
+    agents(fleet, "s1", "s2")
+    number = fleet.submit(BIG, "--name", "big", "--artifact", "*.bin", "--artifact", "*.txt")
+    ended = fleet.until_ended(number)[number]
+    assert ended.result is not None and ended.result.result == "success", fleet.last_words()
+    assert {each.place.partition(":")[0] for each in ended.result.artifacts} == {"store"}
+    [run] = fleet.look().state.kept[number].runs
+    folder = run.place.removeprefix("store:")
+    papers = {name: (store / folder / name).read_bytes() for name in ("manifest.json", "provenance.json")}
+    assert run.manifest == ended.result.manifest == blake3(papers["manifest.json"]).hexdigest()
+    manifest, provenance = (json.loads(text) for text in papers.values())
+    assert manifest["provenance"] == blake3(papers["provenance.json"]).hexdigest()
+    digests = {each["path"]: each["sha256"] for each in manifest["files"]}
+    assert {each["name"]: each["digest"]["sha256"] for each in provenance["subject"]} == digests
+    assert provenance["predicate"]["buildDefinition"]["externalParameters"]["command"] == BIG
+
+    there = tmp_path / "there"
+    fleet.ok("artifact", "get", str(number), "--output", str(there))
+    assert (there / "big.bin").stat().st_size == 3_000_000
+    assert hashlib.sha256((there / "big.bin").read_bytes()).hexdigest() == digests["big.bin"]
+    big = next(each for each in ended.result.artifacts if each.path == "big.bin")
+    blob = store / big.place.removeprefix("store:")
+    blob.write_bytes(b"x" + blob.read_bytes()[1:])
+    elsewhere = tmp_path / "elsewhere"
+    got = fleet.bnet("artifact", "get", str(number), "--output", str(elsewhere))
+    assert got.code == 1 and b"big.bin: what is kept has the blake3" in got.err
+    assert [path.name for path in elsewhere.iterdir()] == ["small.txt"], "nothing of it is left there"
+    looked = fleet.bnet("artifact", "verify", str(number))
+    assert looked.code == 1 and b"NO  big.bin" in looked.out and b"ok  small.txt" in looked.out
+
+    said = fleet.bnet("artifact", "prune", str(number))
+    assert said.code == 2 and b"--reason" in said.err
+    fleet.ok("artifact", "prune", str(number), "--reason", "not needed\x1b[31m")
+    assert in_store(store) == [] and number not in fleet.look().state.kept
+    assert fleet.bnet("artifact", "get", str(number), "--output", str(elsewhere)).code == 1
+    assert "all of them were legal" in fleet.ok("audit", "verify")
+
+
+@pytest.mark.timeout(300)
+def test_an_upload_that_was_killed_is_resumed_and_holds_up_no_sync(fleet: Fleet, tmp_path: Path) -> None:
+    store = tmp_path / "not-mounted"
+    fleet.found(settings=f"store: {{url: {store}}}\n")
+    fleet.join("s1", "--slots", "2")
+    fleet.start("s1")
+    number = fleet.submit(BIG, "--artifact", "*.bin")
+    run = fleet.root / "s1" / "runs" / f"{number}.1"
+    fleet.until("an upload is tried", lambda: (run / "keeper.json").exists())
+    other = fleet.submit("true")
+    assert fleet.until_ended(other)[other].result is not None
+    pid = json.loads((run / "keeper.json").read_bytes())["pid"]
+    kill(pid)
+    assert fleet.job(number).state == "running"
+    store.mkdir()
+    ended = fleet.until_ended(number)[number]
+    assert ended.result is not None and ended.result.result == "success"
+    assert fleet.bnet("artifact", "verify", str(number)).code == 0
+    file = tmp_path / "Notes.txt"
+    file.write_text("x\n")
+    fleet.ok("artifact", "put", str(file), "--keep", "1h")
+    fleet.ok("artifact", "get", "notes.txt", "--output", str(tmp_path / "got"), home="s1")
+    assert (tmp_path / "got" / "Notes.txt").read_text() == "x\n"
+    assert "notes.txt" in fleet.ok("artifact", "list")
+    fleet.ok("artifact", "prune", "notes.txt", "--reason", "done")
+    assert fleet.bnet("artifact", "get", "notes.txt").code == 2
