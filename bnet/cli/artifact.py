@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnet.cli.context import App, json_option, pass_app
+from bnet.cli.depot import depot_of
 from bnet.cli.jobs import find
 from bnet.cli.render import note, out, out_json
 from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo, BnetError
 
 if TYPE_CHECKING:
-    from bnet.app.artifacts import Chosen, Depot
-    from bnet.ports import Store
+    from bnet.app.artifacts import Chosen
 
 
 @click.group()
@@ -34,19 +34,6 @@ def pick(app: App, word: str) -> "Chosen":
             f"{escaped(word)} is no job; write its number, and the attempt if need be: 12 or 12.2"
         )
     return chosen(find(app, meant[0]), meant[1])
-
-
-def depot_of(app: App) -> "Depot":
-    """Return where the artifacts of the hub are; the ledger has been refreshed."""
-    from bnet.app.artifacts import Depot
-
-    room = app.machine.home.cache / "incoming"
-    return Depot(app.ledger.hub, app.ledger.hub.look(), lambda: store_of(app), room)
-
-
-def store_of(app: App) -> "Store":
-    """Return the hub's store; the ledger has been refreshed."""
-    return app.machine.artifact_store(app.ledger.state.settings)
 
 
 @artifact.command()

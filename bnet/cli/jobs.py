@@ -11,6 +11,7 @@ from bnet.app.lookup import all_archived, archived_jobs
 from bnet.app.submit import send
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.render import JOB_HEADS, age, job_rows, note, out, out_json, reason, seconds, table, word
+from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo, BnetError
 from bnet.model.command import CancelJob, Command, RetryJob, SetPriority
 from bnet.model.job import Attempt, Job
@@ -106,8 +107,15 @@ def show(app: App, number: int, as_json: bool) -> None:
         out(f"  attempt {each.attempt} on {each.server}: {word(each.result)} ({how}){took}{why}")
         for line in _built(each):
             out(line)
+    if job.result is not None and job.result.reason == "differs":
+        from bnet.cli.explained import brief
+
+        for line in brief(app, job):
+            out(f"    {line}")
     for artifact in told["artifacts"]:
-        out(f"  artifact   {artifact['path']} ({artifact['size']:,} bytes, blake3 {artifact['blake3'][:16]})")
+        out(
+            f"  artifact   {escaped(artifact['path'])} ({artifact['size']:,} bytes, blake3 {artifact['blake3'][:16]})"
+        )
 
 
 def _expected(app: App, job: Job) -> str:

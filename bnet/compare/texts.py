@@ -8,7 +8,7 @@ LONGEST_LINE = 160  # characters that are shown of a line
 MOST_LINES = 400  # of each text, between which changes are looked for
 SHOWN = 8  # lines of a difference
 _TIME = re.compile(
-    r"(19|20)[0-9]{2}-?[01][0-9]-?[0-3][0-9]|[0-2][0-9]:[0-5][0-9]:[0-5][0-9]|\b1[0-9]{9}(\.[0-9]+|[0-9]{3}|\b)"
+    r"(19|20)[0-9]{2}-?[01][0-9]-?[0-3][0-9]|[0-2][0-9]:[0-5][0-9]:[0-5][0-9]|\b1[0-9]{9}(\.[0-9]+|([0-9]{3}){0,3})\b"
 )
 _ELF_NOTE = b"GNU\0"
 

@@ -144,3 +144,64 @@ def test_an_upload_that_was_killed_is_resumed_and_holds_up_no_sync(fleet: Fleet,
     assert "notes.txt" in fleet.ok("artifact", "list")
     fleet.ok("artifact", "prune", "notes.txt", "--reason", "done")
     assert fleet.bnet("artifact", "get", "notes.txt").code == 2
+
+
+PACKAGE = {
+    "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    '[project]\nname = "greeting"\nversion = "1.0"\n',
+    "greeting.py": 'def greet():\n    return "hi"\n',
+    # A wheel by the standard library alone: PEP 517 asks for no more, and nothing has to be downloaded.
+    "backend.py": """
+import os, zipfile, time
+
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    name = "greeting-1.0-py3-none-any.whl"
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    at = time.gmtime(int(epoch))[:6] if epoch else time.gmtime()[:6]
+    files = {"greeting.py": open("greeting.py").read()}
+    if not epoch:
+        files["greeting_build.py"] = f"BUILT = {time.time_ns()}\\nWHEN = {time.strftime('%Y-%m-%d %H:%M:%S')!r}\\n"
+    files["greeting-1.0.dist-info/METADATA"] = "Metadata-Version: 2.1\\nName: greeting\\nVersion: 1.0\\n"
+    files["greeting-1.0.dist-info/WHEEL"] = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+    files["greeting-1.0.dist-info/RECORD"] = "".join(f"{each},,\\n" for each in files)
+    with zipfile.ZipFile(os.path.join(directory, name), "w") as wheel:
+        for each, text in files.items():
+            wheel.writestr(zipfile.ZipInfo(each, at), text)
+    return name
+""",
+}
+WHEEL = "python3 -m pip wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir dist ."
+
+
+@pytest.mark.timeout(400)
+def test_one_package_is_the_same_on_two_servers_and_one_is_not_and_why_is_said(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    fleet.found()
+    agents(fleet, "s1", "s2")
+    tree = tmp_path / "greeting"
+    tree.mkdir()
+    fleet.git("init", "--quiet", str(tree))
+    for name, text in PACKAGE.items():
+        (tree / name).write_text(text)
+    options = ("--here", "--reproduce", "2", "--artifact", "dist/*.whl")
+    fleet.ok(
+        "submit", "--name", "good", *options, "-e", "SOURCE_DATE_EPOCH=1577836800", "--", WHEEL, cwd=tree
+    )
+    fleet.ok("submit", "--name", "bad", *options, "--", WHEEL, cwd=tree)
+    ended = fleet.until_ended(1, 2, timeout=150)
+    for number in (1, 2):
+        assert {each.server for each in ended[number].attempts} == {"s1", "s2"}, fleet.log(number)
+    good, bad = ended[1].result, ended[2].result
+    assert good is not None and (good.result, good.reason) == ("success", "exit"), fleet.log(1)
+    assert bad is not None and (bad.result, bad.reason) == ("failure", "differs")
+    assert "greeting-1.0-py3-none-any.whl differs between" in (bad.message or "")
+
+    assert "1 files: the same in #1 (attempt 1 on" in fleet.ok("artifact", "compare", "1")
+    told = fleet.bnet("artifact", "compare", "2")
+    assert told.code == 1, told.complaint
+    assert b"greeting_build.py: time in text\n    -BUILT = " in told.out
+    assert "greeting_build.py: time in text" in fleet.ok("show", "2")
+    both = fleet.bnet("artifact", "compare", "1", "2", "--json")
+    assert both.code == 1 and {each["what"] for each in json.loads(both.out)[0]["why"]} >= {"missing", "time"}
+    assert "all of them were legal" in fleet.ok("audit", "verify")
