@@ -8,7 +8,7 @@ import click
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.depot import depot_of
 from bnet.cli.jobs import find
-from bnet.cli.render import note, out, out_json
+from bnet.cli.render import counted, note, out, out_json
 from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo, BnetError
 
@@ -74,6 +74,9 @@ def get(
         meant = pick(app, job)
         name, wanted = meant.name, matching(meant.attempt.artifacts, patterns)
         gone = state.kept[meant.job.number].gone if meant.job.number in state.kept else None
+        if meant.attempt.manifest is not None and meant.job.number not in state.kept:
+            hint = f"`bnet history --events --job {meant.job.number}` says when and why"
+            raise AnswerNo(f"the artifacts of {name} were given up and deleted", hint=hint)
         if gone is not None:
             raise AnswerNo(f"the artifacts of {name} were given up by {gone.by}: {escaped(gone.why)}")
     if not wanted:
@@ -131,4 +134,6 @@ def verify(app: App, job: str, as_json: bool) -> None:
     if bad:
         raise AnswerNo(f"{bad} of {len(told)} artifacts of {meant.name} are not what the run made")
     if not as_json:
-        out(f"{len(told)} artifacts of {meant.name}: as the run made them")
+        out(
+            f"{counted(len(told), 'artifact')} of {meant.name}: as the run made {'it' if len(told) == 1 else 'them'}"
+        )

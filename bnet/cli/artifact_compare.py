@@ -11,7 +11,7 @@ from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.depot import depot_of
 from bnet.cli.explained import lines_of
 from bnet.cli.jobs import find
-from bnet.cli.render import out, out_json
+from bnet.cli.render import counted, out, out_json
 from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo, BnetError
 
@@ -49,7 +49,7 @@ def compare(app: App, one: str, other: str | None, as_json: bool) -> None:
     if found:
         raise AnswerNo(f"{len(found)} of {total} files differ between {names[0]} and {names[1]}")
     if not as_json:
-        out(f"{total} files: the same in {names[0]} and {names[1]}")
+        out(f"{counted(total, 'file')}: the same in {names[0]} and {names[1]}")
 
 
 def _sides(app: App, one: str, other: str | None) -> tuple[list[str], "list[Mapping[str, Side]]"]:

@@ -103,7 +103,7 @@ def reason(job: dict[str, Any]) -> str:
     """Return what to say beside a job's state: why it waits, or why it ended so."""
     if job["waiting_for"]:
         return f"waits for {job['waiting_for']}"
-    if job["result"] == "failure":
+    if job["result"] == "failure" and job["reason"] == "exit":
         return f"exit {job['exit_code']}"
     return "" if job["reason"] in (None, "exit", job["result"]) else str(job["reason"])
 
@@ -127,6 +127,11 @@ def age(moment: str | None, now: datetime) -> str:
         return ""
     past = (now - datetime.fromisoformat(moment)).total_seconds()
     return f"{seconds(max(0.0, past))} ago"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return how many things there are."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def _plain(text: str) -> str:

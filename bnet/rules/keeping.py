@@ -162,6 +162,7 @@ def _given_up(tx: Transaction, kept: Kept, why: str, by: str) -> Change:
     return Change(
         verb="prune",
         target=f"#{kept.job}",
+        note=why,
         fields={"by": by, "runs": len(kept.runs)},
         documents={layout.kept_path(kept.job): after},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import awaiting
 import caching
+import comparing
 import correspondence
 import hosting
 import ledgers
@@ -16,6 +17,7 @@ TARGETS: dict[str, Target] = {
     for each in (
         *reading.TARGETS,
         *caching.TARGETS,
+        *comparing.TARGETS,
         *correspondence.TARGETS,
         *hosting.TARGETS,
         *printed.TARGETS,

@@ -197,7 +197,7 @@ def test_one_package_is_the_same_on_two_servers_and_one_is_not_and_why_is_said(
     assert bad is not None and (bad.result, bad.reason) == ("failure", "differs")
     assert "greeting-1.0-py3-none-any.whl differs between" in (bad.message or "")
 
-    assert "1 files: the same in #1 (attempt 1 on" in fleet.ok("artifact", "compare", "1")
+    assert "1 file: the same in #1 (attempt 1 on" in fleet.ok("artifact", "compare", "1")
     told = fleet.bnet("artifact", "compare", "2")
     assert told.code == 1, told.complaint
     assert b"greeting_build.py: time in text\n    -BUILT = " in told.out
