@@ -149,7 +149,7 @@ def prune(app: App, jobs: tuple[str, ...], reason: str, dry_run: bool, quiet: bo
 
 
 @artifact.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", help="What others get it by; otherwise the file's own name.")
 @click.option("--keep", default="7d", show_default=True, metavar="SPAN", help="For how long.")
 @click.option("--replace", is_flag=True, help="Also in the place of another file of that name.")
@@ -171,6 +171,8 @@ def put(app: App, file: Path, name: str | None, keep: str, replace: bool, as_jso
         seconds = parse_duration(keep)
     except ValueError as error:
         raise BnetError(f"--keep: {error}") from None
+    if not file.is_file():
+        raise BnetError(f"{escaped(str(file))} is no file; directories are shared packed into one")
     size = file.stat().st_size
     if size > LARGEST:
         raise BnetError(f"{escaped(str(file))} is {size:,} bytes; at most {LARGEST:,} are shared so")

@@ -20,12 +20,12 @@ import msgspec
 from bnet.app.describe_hub import in_force
 from bnet.cli.main import VERBS, cli
 from bnet.cli.render import seconds
-from bnet.model import command, hub, job, lock, message, reply, run, schedule, server, state, tree
+from bnet.model import artifact, command, hub, job, lock, message, reply, run, schedule, server, state, tree
 from bnet.model.base import NAME_PATTERN, Seconds
 
 TABLES: dict[str, type[msgspec.Struct]] = {
     kind.__name__: kind
-    for module in (hub, job, lock, server, state, command, run, tree, schedule, message, reply)
+    for module in (artifact, hub, job, lock, server, state, command, run, tree, schedule, message, reply)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__
 }
