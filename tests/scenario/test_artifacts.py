@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 from fleet import Fleet, kill
+from store_servers import s3
 
 
 def agents(fleet: Fleet, *names: str) -> None:
@@ -205,3 +206,23 @@ def test_one_package_is_the_same_on_two_servers_and_one_is_not_and_why_is_said(
     both = fleet.bnet("artifact", "compare", "1", "2", "--json")
     assert both.code == 1 and {each["what"] for each in json.loads(both.out)[0]["why"]} >= {"missing", "time"}
     assert "all of them were legal" in fleet.ok("audit", "verify")
+
+
+@pytest.mark.timeout(300)
+def test_artifacts_go_by_way_of_a_store_on_s3(fleet: Fleet, tmp_path: Path) -> None:
+    with s3(tmp_path / "s3") as server:
+        fleet.env |= server.env
+        fleet.found(settings=f"store: {{url: '{server.url}/artifacts', small: 0}}\n")
+        agents(fleet, "s1")
+        made, taken = fleet.submit_all(
+            {"name": "make", "command": "echo tool >tool", "artifacts": ["tool"]},
+            {"name": "use", "command": "cat in/tool", "inputs": [{"job": "make", "into": "in"}]},
+        )
+        ended = fleet.until_ended(made, taken)
+        assert [each.result.result for each in ended.values() if each.result] == ["success"] * 2, fleet.log(
+            taken
+        )
+        assert fleet.log(taken).startswith("tool\n")
+        assert fleet.bnet("artifact", "verify", str(made)).code == 0
+        fleet.ok("artifact", "prune", str(made), "--reason", "done")
+        assert fleet.bnet("artifact", "verify", str(made)).code == 1
