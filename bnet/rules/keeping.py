@@ -112,7 +112,10 @@ def outlived(
         pins: jobs whose artifacts stay.
         now: the time.
     """
-    found = []
+    found: list[tuple[Kept, str]] = []
+    shortest = min((rule.age for rule in rules if rule.age is not None), default=None)
+    if shortest is None or not any((now - each.at).total_seconds() > shortest for each in kept.values()):
+        return found  # the commonest answer, before anything is sorted
     ranks = _ranks(kept.values())
     for each in sorted(kept.values(), key=lambda one: (one.at, one.job)):
         rule = rule_for(each, rules)
