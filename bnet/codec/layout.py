@@ -18,13 +18,16 @@ ARCHIVE = ROOT + "archive/"
 SCHEDULES = ROOT + "schedules/"
 ARTIFACTS = ROOT + "artifacts/"  # which artifacts are kept, a document a job
 SHARED = ARTIFACTS + "files/"
+ENVIRONMENTS_FILE = ROOT + "environments.yaml"
+ENVIRONMENTS = ROOT + "environments/"
+RELEASES = ROOT + "releases/"
 MESSAGES = "messages/"  # what people write to each other; codec/letter_paths.py knows the names in there
 ASKS = ROOT + "messages/asks/"
 FILED = ROOT + "messages/archive/"
 REPLIES = ROOT + "replies.yaml"
 TAKEN_UP = ROOT + "messages/replies.json"
 
-DIRECTORIES = (INBOX, REJECTED, SERVERS, JOBS, KEYS, LOCKS, ARCHIVE, SCHEDULES)
+DIRECTORIES = (INBOX, REJECTED, SERVERS, JOBS, KEYS, LOCKS, ARCHIVE, SCHEDULES, ENVIRONMENTS, RELEASES)
 
 DOCUMENT_LIMIT = 1_000_000  # bytes; a larger file is set aside unread
 
@@ -33,7 +36,8 @@ _JOB = re.compile(
 )
 _EXPLANATION = re.compile(r"readme(\.(md|txt|rst))?|\.git(keep|ignore|attributes)", re.IGNORECASE)
 _MACHINE = re.compile(
-    r"coordination/(ledger\.json$|(jobs|keys|servers|locks|archive|artifacts|messages|metrics)(/|$)"
+    r"coordination/(ledger\.json$"
+    r"|(jobs|keys|servers|locks|archive|artifacts|messages|metrics|environments|releases)(/|$)"
     r"|(schedules|sources)/[^/]+\.state\.json$|notify\.state\.json$)"
 )
 
@@ -100,6 +104,22 @@ def lock_name(path: str) -> str | None:
     """Return the name of the lock whose document a path is, if it is one."""
     name = path.removeprefix(LOCKS).removesuffix(".json")
     return name if path.startswith(LOCKS) and path.endswith(".json") and is_name(name) else None
+
+
+def standing_path(name: str) -> str:
+    """Return the path of what is deployed to an environment."""
+    return f"{ENVIRONMENTS}{checked(name)}.json"
+
+
+def release_path(name: str) -> str:
+    """Return the path of a release."""
+    return f"{RELEASES}{checked(name)}.json"
+
+
+def named_in(directory: str, path: str) -> str | None:
+    """Return the name of what a document of a directory is of, if it is one."""
+    name = path.removeprefix(directory).removesuffix(".json")
+    return name if path.startswith(directory) and path.endswith(".json") and is_name(name) else None
 
 
 def schedule_file(path: str) -> str | None:

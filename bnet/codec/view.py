@@ -7,12 +7,14 @@ import msgspec
 
 from bnet.codec import layout, people
 from bnet.codec.documents import Unreadable, decode
+from bnet.codec.environments import read_environments
 from bnet.codec.letter_paths import ask_key
 from bnet.codec.replies import read_replies
 from bnet.codec.schedules import complaint_about, read_table
 from bnet.errors import Invalid
 from bnet.model.artifact import Kept, Shared
 from bnet.model.base import Record
+from bnet.model.environment import Environments, Release, Standing
 from bnet.model.hub import Head, Settings
 from bnet.model.job import Attempt, Claim, Job, JobResult, JobSpec, Wanted
 from bnet.model.lock import Lock
@@ -117,7 +119,8 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
     assert isinstance(replies, Replies) and isinstance(taken_up, TakenUp)
     head = view.records.get(layout.HEAD, Head(format=0, hub=""))
     settings = view.records.get(layout.SETTINGS, Settings())
-    assert isinstance(head, Head) and isinstance(settings, Settings)
+    environments = view.records.get(layout.ENVIRONMENTS_FILE, Environments())
+    assert isinstance(head, Head) and isinstance(settings, Settings) and isinstance(environments, Environments)
     return State(
         tip=tip,
         head=msgspec.structs.replace(head, seq=max(seq, head.seq), next_job=max(next_job, head.next_job)),
@@ -136,6 +139,9 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
             for path, record in view.records.items()
             if isinstance(record, Cursor)
         },
+        environments=environments,
+        standings={record.name: record for record in view.records.values() if isinstance(record, Standing)},
+        releases={record.name: record for record in view.records.values() if isinstance(record, Release)},
         archive=frozenset(path for path in view.archive if path.startswith(layout.ARCHIVE)),
         asks={
             ask_key(path) or "": record for path, record in view.records.items() if isinstance(record, Ask)
@@ -264,6 +270,12 @@ def _kind(path: str, part: tuple[int, str] | None) -> type[Record] | None:
         return KeyFile
     if layout.lock_name(path) is not None:
         return Lock
+    if path == layout.ENVIRONMENTS_FILE:
+        return Environments
+    if layout.named_in(layout.ENVIRONMENTS, path) is not None:
+        return Standing
+    if layout.named_in(layout.RELEASES, path) is not None:
+        return Release
     if path.startswith(layout.SCHEDULES):
         return Cursor if layout.cursor_file(path) else Table if layout.schedule_file(path) else None
     if ask_key(path) is not None:
@@ -292,6 +304,8 @@ def _read(path: str, kind: type[Any], data: bytes) -> tuple[Record | None, str]:
             record = read_table(data, path, stem)
         elif kind is Replies:
             record = read_replies(data, path)
+        elif kind is Environments:
+            record = read_environments(data, path)
         elif kind is Settings or kind is Rejection:
             text = people.parse(data, path)
             record = people.read(text, kind, {} if text.data is None else text.data)
@@ -322,6 +336,10 @@ def _agree(path: str, record: Record) -> None:
         says, means = record.name, layout.shared_name(path)
     elif isinstance(record, Lock):
         says, means = record.name, layout.lock_name(path)
+    elif isinstance(record, Standing):
+        says, means = record.name, layout.named_in(layout.ENVIRONMENTS, path)
+    elif isinstance(record, Release):
+        says, means = record.name, layout.named_in(layout.RELEASES, path)
     else:
         return
     if says != means:

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from bnet.model.base import Name, NeedOn, OnLostLease, Record, Sandbox, Supersede
-from bnet.model.job import Group, Priority, Source
+from bnet.model.job import ApprovalRule, Group, Part, Priority, Source
 
 Duration = Annotated[
     float | str, msgspec.Meta(description="seconds, or a number with s, m, h, d or w: 90, 10m, 1h30m")
@@ -73,6 +73,10 @@ class Submit(Strict, frozen=True, kw_only=True):
     expires_after: Duration = 7 * 86400.0
     on_lost_lease: OnLostLease | None = None
     key: str | None = None
+    when: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)] | None = None
+    approvals: Annotated[int, msgspec.Meta(ge=0, le=50)] | ApprovalRule | None = None
+    environment: Name | None = None
+    pipeline: Part | None = None
 
 
 class CancelJob(Strict, frozen=True, kw_only=True):
@@ -93,6 +97,22 @@ class SetPriority(Strict, frozen=True, kw_only=True):
 
     job: JobRef
     priority: Priority
+
+
+class ApproveJob(Strict, frozen=True, kw_only=True):
+    """Let a job start that waits for approval; with `reject`, end it instead."""
+
+    job: JobRef
+    note: str = ""
+    reject: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+
+
+class RollBack(Strict, frozen=True, kw_only=True):
+    """Deploy again to an environment what a job has deployed there before."""
+
+    environment: Name
+    job: JobRef
+    reason: str = ""
 
 
 class PauseServer(Strict, frozen=True, kw_only=True):
@@ -133,6 +153,8 @@ Command = (
     | CancelJob
     | RetryJob
     | SetPriority
+    | ApproveJob
+    | RollBack
     | PauseServer
     | ResumeServer
     | DrainServer
@@ -145,6 +167,8 @@ VERBS: dict[str, type[Command]] = {
     "cancel": CancelJob,
     "retry": RetryJob,
     "priority": SetPriority,
+    "approve": ApproveJob,
+    "rollback": RollBack,
     "pause": PauseServer,
     "resume": ResumeServer,
     "drain": DrainServer,

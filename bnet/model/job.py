@@ -26,6 +26,25 @@ class Need(Record, frozen=True, kw_only=True):
     job: int
     on: NeedOn = "success"
     result: Result | None = None
+    name: str = ""
+
+
+class ApprovalRule(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many people have to approve before a job starts, and who may; without names, everybody."""
+
+    count: Annotated[int, msgspec.Meta(ge=0, le=50)] = 1
+    by: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=200)], ...] = ()
+
+
+class Part(Record, frozen=True, kw_only=True):
+    """Which step of which pipeline a job is; `run` is the number of the first job of that run."""
+
+    name: Name
+    step: Name
+    run: int = 0
+    branch: str = ""
+    tag: str = ""
+    labels: dict[str, str] = {}
 
 
 class Input(Record, frozen=True, kw_only=True):
@@ -92,6 +111,12 @@ class JobSpec(Record, frozen=True, kw_only=True):
     on_lost_lease: OnLostLease = "finish"
     key: str | None = None
     retry_of: int | None = None
+    when: str | None = None
+    approval: ApprovalRule | None = None
+    environment: Name | None = None
+    pipeline: Part | None = None
+    rollback_of: int | None = None
+    note: str = ""
 
 
 class Cancel(Record, frozen=True, kw_only=True):
@@ -103,11 +128,21 @@ class Cancel(Record, frozen=True, kw_only=True):
     superseded: bool = False
 
 
+class Verdict(Record, frozen=True, kw_only=True):
+    """What somebody who was asked said of a job's start."""
+
+    by: str
+    at: Moment
+    note: str = ""
+
+
 class Wanted(Record, frozen=True, kw_only=True):
     """`wanted.json`: what was asked since the job was admitted."""
 
     cancel: Cancel | None = None
     priority: Priority | None = None
+    approvals: tuple[Verdict, ...] = ()
+    rejected: Verdict | None = None
 
 
 class Claim(Record, frozen=True, kw_only=True):

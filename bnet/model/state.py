@@ -6,6 +6,7 @@ import msgspec
 
 from bnet.model.artifact import Kept, Shared
 from bnet.model.base import Moment, Record
+from bnet.model.environment import Environments, Release, Standing
 from bnet.model.hub import Head, Settings
 from bnet.model.job import Job
 from bnet.model.lock import Lock
@@ -68,6 +69,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     `jobs` holds open jobs and those finished lately; older ones are in the files named by `archive`.
     `kept` lists artifacts by their jobs, `shared` the files that people share, by name.
     `schedules` holds people's files of schedules by stem, `cursors` what was fired of each.
+    `environments` are people's settings of where things are deployed to, `standings` what is deployed there.
     `asks` is what messages asked for, by their keys; days whose messages have gone are in the files named by `filed`.
     `replies` holds the rules for automatic answers, `taken_up` since when each applies.
     `restore` lists machine documents that a commit by hand changed: what the next transaction writes back.
@@ -86,6 +88,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     rejected: Mapping[str, Rejection] = {}
     schedules: Mapping[str, Table] = {}
     cursors: Mapping[str, Cursor] = {}
+    environments: Environments = Environments()
+    standings: Mapping[str, Standing] = {}
+    releases: Mapping[str, Release] = {}
     archive: frozenset[str] = frozenset()
     asks: Mapping[str, Ask] = {}
     filed: frozenset[str] = frozenset()

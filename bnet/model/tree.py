@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bnet.model.base import Name
 from bnet.model.command import Duration, Strict
+from bnet.model.pipeline import Pipeline
 
 PACKAGE_PATTERN = r"^[A-Za-z0-9@][A-Za-z0-9@/._-]{0,127}(?!\n)$"
 PackageName = Annotated[
@@ -89,6 +91,8 @@ class Tree(Strict, frozen=True, kw_only=True):
         env: variables whose values matter to every package.
         hooks: commands before the first package that is built, and after the last.
         store: where a team shares what was built.
+        pipelines: steps that `bnet pipeline run` makes jobs of, by the pipeline's name.
+        pipeline: short for a single one, whose name is `main`.
     """
 
     packages: tuple[Package, ...] = ()
@@ -96,3 +100,5 @@ class Tree(Strict, frozen=True, kw_only=True):
     env: tuple[EnvName, ...] = ()
     hooks: Hooks = Hooks()
     store: SharedStore | None = None
+    pipelines: dict[Name, Pipeline] = {}
+    pipeline: Pipeline | None = None

@@ -8,6 +8,7 @@ import xxhash
 from bnet.codec import layout
 from bnet.codec.documents import encode
 from bnet.model.command import (
+    ApproveJob,
     CancelJob,
     Command,
     DrainServer,
@@ -17,16 +18,17 @@ from bnet.model.command import (
     ResumeSchedule,
     ResumeServer,
     RetryJob,
+    RollBack,
     SetPriority,
     Submit,
 )
 from bnet.model.job import Job, JobSpec
 from bnet.model.server import Server
 from bnet.model.state import KeyEntry, KeyFile
-from bnet.rules import jobs, schedules, servers
+from bnet.rules import approvals, conditions, environments, jobs, schedules, servers
 from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
-from bnet.rules.specs import Facts, combinations, job_spec, number_of, source_of
+from bnet.rules.specs import Batch, Facts, combinations, job_spec, number_of, source_of
 from bnet.rules.transaction import Transaction
 
 MOST_JOBS = 2000  # of one file or submission, and so of one transaction's message
@@ -51,10 +53,11 @@ def admit(tx: Transaction, commands: Sequence[Command], *, by: str, facts: Facts
     """
     trial = tx.fork()
     numbers: list[int] = []
+    batch = Batch(trial.next_job)
     size = 0
     for index, command in enumerate(commands):
         try:
-            made = _one(trial, command, by, facts)
+            made = _one(trial, command, by, facts, batch)
             numbers += made
             size += sum(len(encode(trial.jobs[number].spec)) for number in made if number in trial.jobs)
             if size > LARGEST_FILE:
@@ -82,7 +85,8 @@ def sources_of(commands: Sequence[Command]) -> set[tuple[str, str]]:
 
 def numbers_of(commands: Sequence[Command]) -> set[int]:
     """Return the job numbers that commands refer to."""
-    numbers = {each.job for each in commands if isinstance(each, CancelJob | RetryJob | SetPriority)}
+    named = CancelJob | RetryJob | SetPriority | ApproveJob | RollBack
+    numbers = {each.job for each in commands if isinstance(each, named)}
     for command in commands:
         if isinstance(command, Submit):
             refs = [each.job if isinstance(each, NeedRef) else each for each in command.needs]
@@ -91,10 +95,16 @@ def numbers_of(commands: Sequence[Command]) -> set[int]:
     return numbers
 
 
-def _one(tx: Transaction, command: Command, by: str, facts: Facts) -> list[int]:
+def _one(tx: Transaction, command: Command, by: str, facts: Facts, batch: Batch) -> list[int]:
     match command:
         case Submit():
-            return _submit(tx, command, by, facts)
+            made = _submit(tx, command, by, facts, batch)
+            batch.add(command, made)
+            return made
+        case ApproveJob():
+            _approve(tx, command, _job(tx, command.job, facts), by)
+        case RollBack():
+            return _roll_back(tx, command, _job(tx, command.job, facts), by)
         case RetryJob():
             return _retry(tx, _job(tx, command.job, facts), by)
         case CancelJob():
@@ -129,7 +139,20 @@ def _server(tx: Transaction, name: str) -> Server:
     return server
 
 
-def _submit(tx: Transaction, command: Submit, by: str, facts: Facts) -> list[int]:
+def _approve(tx: Transaction, command: ApproveJob, job: Job, by: str) -> None:
+    if command.reject is not None:
+        tx.apply(approvals.reject(job, by=by, reason=command.reject, now=tx.now))
+    elif (change := approvals.approve(job, by=by, note=command.note, now=tx.now)) is not None:
+        tx.apply(change)
+
+
+def _roll_back(tx: Transaction, command: RollBack, job: Job, by: str) -> list[int]:
+    spec = environments.again(tx, command.environment, job, by=by, reason=command.reason)
+    _enter(tx, Job(spec=spec))
+    return [spec.number]
+
+
+def _submit(tx: Transaction, command: Submit, by: str, facts: Facts, batch: Batch) -> list[int]:
     if command.key == "":
         raise Illegal("the key is empty; all jobs with one key are one job")
     schedules.check_key(command, tx.now)
@@ -137,10 +160,15 @@ def _submit(tx: Transaction, command: Submit, by: str, facts: Facts) -> list[int
     known = tx.documents.get(path) or tx.state.keys.get(path) or KeyFile()
     assert isinstance(known, KeyFile)
     if command.key is not None and command.key in known.keys:
+        _check_whole(command, known.keys[command.key].jobs[0], batch)
         return list(known.keys[command.key].jobs)
+    _check_whole(command, tx.next_job, batch)
     made: list[JobSpec] = []
+    ruled = environments.with_rules(tx, command)
     for index, cell in enumerate(combinations(command.matrix)):
-        made.append(job_spec(tx, command, by, facts, tx.next_job + index, cell))
+        spec = job_spec(tx, ruled, by, facts, tx.next_job + index, cell, batch)
+        conditions.check(spec)
+        made.append(environments.promoted(tx, spec))
         if len(encode(made[-1])) > LARGEST_JOB:
             raise Illegal(f"the job is over {LARGEST_JOB:,} bytes; put what it needs into its source")
     for spec in made:
@@ -151,6 +179,13 @@ def _submit(tx: Transaction, command: Submit, by: str, facts: Facts) -> list[int
         tx.documents[path] = KeyFile(keys={**known.keys, command.key: entry})
     _supersede(tx, made, by)
     return numbers
+
+
+def _check_whole(command: Submit, number: int, batch: Batch) -> None:
+    """Refuse a pipeline's run of which some steps were submitted before and others were not."""
+    begun = None if command.pipeline is None else batch.runs.get(command.pipeline.name)
+    if begun is not None and (begun < batch.first) != (number < batch.first):
+        raise Illegal(f"a run with this key was submitted before with other steps: it began with #{min(begun, number)}")
 
 
 def _enter(tx: Transaction, job: Job) -> None:
@@ -170,13 +205,14 @@ def _retry(tx: Transaction, job: Job, by: str) -> list[int]:
     if job.result is None:
         raise Illegal(f"job #{job.number} is {job.state}; only a finished job can be retried")
     spec = msgspec.structs.replace(
-        job.spec,
+        environments.renewed(tx, job.spec),
         number=tx.next_job,
         submitted_by=by,
         submitted_at=tx.now,
         retry_of=job.number,
         key=None,
         needs=(),
+        when=None,
         not_before=None,
     )
     _enter(tx, Job(spec=spec))

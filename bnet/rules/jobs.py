@@ -25,6 +25,12 @@ class Illegal(BnetError):
     command: int = 0
 
 
+class Forbidden(Illegal):
+    """What was asked could be done, and the rules that people have set do not let whoever asks."""
+
+    exit_code = 5
+
+
 def claim(job: Job, server: Server, *, run: str, token: int, ttl_s: float, now: datetime) -> Change:
     """Give a pending job to a server.
 

@@ -9,8 +9,9 @@ from bnet.model.job import Attempt, Job, JobResult
 from bnet.model.lock import Lock, Stake
 from bnet.model.server import Server
 from bnet.model.state import State
-from bnet.rules import jobs, locks
+from bnet.rules import conditions, jobs, locks
 from bnet.rules.jobs import Illegal
+from bnet.rules.legal_deployments import deployment_faults, wrong_verdicts
 from bnet.rules.legal_firings import schedule_faults
 from bnet.rules.waiting import expires_at, need_state, server_conditions, shared_conditions, usage
 
@@ -66,6 +67,8 @@ def faults(before: State, after: State, made: Made, archived: Mapping[int, Job])
         yield from (Fault(f"lock {name}", text) for text in _lock_faults(was, now, after, made))
     for target, text in schedule_faults(before, after, made.fired, made.rewound):
         yield Fault(target, text)
+    for target, text in deployment_faults(before, after):
+        yield Fault(target, text)
     for path, file in before.keys.items():
         kept = after.keys[path].keys if path in after.keys else {}
         if any(kept[key] != entry for key, entry in file.keys.items() if key in kept):
@@ -110,7 +113,12 @@ def _changed(old: Job | None, new: Job, before: State, after: State, made: Made)
     ended = new.attempts[len(old.attempts) :]
     if not _is_reachable(old, new, ended, made):
         return "has become what no rule makes of it"
-    return "; ".join(filter(None, [_wrong_end(old, ended, made), _wrong_result(new, ended, before, after)]))
+    wrong = [
+        _wrong_end(old, ended, made),
+        _wrong_result(new, ended, before, after),
+        wrong_verdicts(old, new),
+    ]
+    return "; ".join(filter(None, wrong))
 
 
 def _is_reachable(old: Job, new: Job, ended: Sequence[Attempt], made: Made) -> bool:
@@ -172,6 +180,10 @@ def _is_due(job: Job, result: JobResult, before: State, after: State) -> bool:
         return job.wanted.cancel is not None and job.wanted.cancel.superseded
     if result.reason == "dependency":
         return any(need_state(need, known) is False for need in job.spec.needs)
+    if result.reason == "condition":
+        return not conditions.holds(job.spec, known) and all(need_state(each, known) for each in job.spec.needs)
+    if result.reason == "rejected":
+        return job.wanted.rejected is not None
     if result.reason == "expired":
         return result.finished_at > expires_at(job)
     return result.reason == "refused" and bool(jobs.refusers(job))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from bnet.codec import layout
 from bnet.model.job import Job
 from bnet.model.state import KeyFile
-from bnet.rules import jobs, locks
+from bnet.rules import conditions, jobs, locks
 from bnet.rules.change import Change
 from bnet.rules.transaction import Transaction, archive_line
 from bnet.rules.waiting import expires_at, need_state, server_conditions, usage
@@ -57,11 +57,21 @@ def _hopeless(tx: Transaction, job: Job, taken: object) -> Change | None:
         if need_state(need, tx.jobs) is False:
             why = f"#{need.job} did not end with {need.on}"
             return jobs.end_unclaimed(job, "skipped", "dependency", now=tx.now, message=why)
+    if _is_dropped(job, tx):
+        why = f"when: {job.spec.when}"
+        return jobs.end_unclaimed(job, "skipped", "condition", now=tx.now, message=why)
     refused = jobs.refusers(job)
     if refused and all(_unfit(job, name, tx) for name in tx.servers):
         last = job.attempts[-1].message or "no server could start it"
         return jobs.end_unclaimed(job, "error", "refused", now=tx.now, message=last)
     return None
+
+
+def _is_dropped(job: Job, tx: Transaction) -> bool:
+    """Tell whether a job's condition does not hold, which is asked once all that it needs has ended."""
+    if job.spec.when is None or not all(need_state(need, tx.jobs) for need in job.spec.needs):
+        return False
+    return not conditions.holds(job.spec, tx.jobs)
 
 
 def _unfit(job: Job, name: str, tx: Transaction) -> bool:
@@ -88,7 +98,9 @@ def archive(tx: Transaction) -> None:
     A job that an open one needs stays, so that archiving can hide no dependency.
     """
     keep = timedelta(seconds=tx.state.settings.retention.finished)
-    needed = {need.job for job in tx.jobs.values() if job.result is None for need in job.spec.needs}
+    unfinished = [job.spec for job in tx.jobs.values() if job.result is None]
+    needed = {need.job for spec in unfinished for need in spec.needs}
+    needed |= {each.job for spec in unfinished for each in spec.inputs}
     old = [
         job
         for job in tx.jobs.values()

@@ -10,7 +10,7 @@ import msgspec
 from bnet.codec.durations import parse_duration
 from bnet.model.base import Result, is_name
 from bnet.model.command import NeedRef, Retry, Submit
-from bnet.model.job import Group, Job, JobSpec, Need, RetryRule, Source
+from bnet.model.job import ApprovalRule, Group, Job, JobSpec, Need, Part, RetryRule, Source
 from bnet.rules.inputs import check_reproduce, with_inputs
 from bnet.rules.jobs import Illegal
 from bnet.rules.transaction import Transaction
@@ -72,8 +72,39 @@ def combinations(matrix: Mapping[str, Sequence[str | int | float]]) -> list[dict
     return cells
 
 
+class Batch:
+    """What the commands that are admitted together have become so far.
+
+    Attributes:
+        first: the number of the first job that is new.
+        made: the jobs of each, by its step of a pipeline or else by its name; `needs` looks here first.
+        runs: the first job of each pipeline's run, by the pipeline's name.
+    """
+
+    def __init__(self, first: int = 1) -> None:
+        """Begin with nothing."""
+        self.first = first
+        self.made: dict[str, list[int]] = {}
+        self.runs: dict[str, int] = {}
+
+    def add(self, command: Submit, numbers: Sequence[int]) -> None:
+        """Remember what a submission has become."""
+        part = command.pipeline
+        name = command.name if part is None else part.step
+        if name is not None:
+            self.made[name] = list(numbers)
+        if part is not None:
+            self.runs.setdefault(part.name, numbers[0])
+
+
 def job_spec(
-    tx: Transaction, command: Submit, by: str, facts: Facts, number: int, cell: Mapping[str, str]
+    tx: Transaction,
+    command: Submit,
+    by: str,
+    facts: Facts,
+    number: int,
+    cell: Mapping[str, str],
+    batch: Batch | None = None,
 ) -> JobSpec:
     """Return the job that a submission means for one cell of its matrix.
 
@@ -84,17 +115,20 @@ def job_spec(
         facts: what was looked up.
         number: the job's own.
         cell: axis -> value.
+        batch: what was admitted together with it.
 
     Raises:
         Illegal: something in it cannot be.
     """
+    batch = batch or Batch()
     group = Group(name=command.group) if isinstance(command.group, str) else command.group
     if group is not None and not is_name(group.name):
         raise Illegal(f"group {group.name!r} is no name")
     guarded = bool(command.locks) or group is not None
     check_reproduce(command)
-    needs = tuple(need for each in command.needs for need in _needs(tx, each, facts))
-    inputs, needs = with_inputs([(each, _needs(tx, each.job, facts)) for each in command.inputs], needs)
+    needs = tuple(need for each in command.needs for need in _needs(tx, each, facts, batch))
+    asked = [(each, _needs(tx, each.job, facts, batch)) for each in command.inputs]
+    inputs, needs = with_inputs(asked, needs)
     return JobSpec(
         number=number,
         name=_name(command, cell),
@@ -125,7 +159,23 @@ def job_spec(
         expires_after=parse_duration(command.expires_after),
         on_lost_lease=command.on_lost_lease or ("stop" if guarded else "finish"),
         key=command.key,
+        when=command.when,
+        approval=_approval(command.approvals),
+        environment=command.environment,
+        pipeline=_part(command.pipeline, batch, number),
     )
+
+
+def _approval(wanted: int | ApprovalRule | None) -> ApprovalRule | None:
+    rule = ApprovalRule(count=wanted) if isinstance(wanted, int) else wanted
+    if rule is not None and rule.count and not any(each.startswith("*") for each in rule.by):
+        if 0 < len(set(rule.by)) < rule.count:
+            raise Illegal(f"approvals: {rule.count} are asked for, and only {len(set(rule.by))} may give one")
+    return rule if rule is not None and rule.count else None
+
+
+def _part(part: Part | None, batch: Batch, number: int) -> Part | None:
+    return None if part is None else msgspec.structs.replace(part, run=batch.runs.get(part.name, number))
 
 
 def _name(command: Submit, cell: Mapping[str, str]) -> str:
@@ -184,11 +234,14 @@ def _fill(text: str, cell: Mapping[str, str]) -> str:
     return re.sub(r"\$\{matrix\.([a-z0-9._-]+)\}", lambda found: cell.get(found[1], found[0]), text)
 
 
-def _needs(tx: Transaction, each: int | str | NeedRef, facts: Facts) -> list[Need]:
+def _needs(tx: Transaction, each: int | str | NeedRef, facts: Facts, batch: Batch) -> list[Need]:
     ref = each if isinstance(each, NeedRef) else NeedRef(job=each)
     number = number_of(ref.job)
+    name = str(ref.job)
+    if isinstance(ref.job, str) and name in batch.made:
+        return [Need(job=number, on=ref.on, name=name) for number in batch.made[name]]
     if number is None:
-        return [Need(job=number, on=ref.on) for number in _numbered(tx, str(ref.job))]
+        return [Need(job=number, on=ref.on, name=name) for number in _numbered(tx, name)]
     if number in tx.jobs:
         return [Need(job=number, on=ref.on)]
     old = facts.archived.get(number)

@@ -9,7 +9,7 @@ from bnet.codec import layout
 from bnet.codec.documents import BROKEN, encode, rewrite
 from bnet.codec.view import View
 from bnet.model.base import Record
-from bnet.model.job import Job
+from bnet.model.job import Job, Wanted
 from bnet.model.lock import Lock
 from bnet.model.server import Server
 from bnet.model.state import State
@@ -150,7 +150,7 @@ def job_documents(job: Job | None) -> dict[str, Record]:
         return {}
     base = layout.job_dir(job.number)
     documents: dict[str, Record] = {base + "job.json": job.spec}
-    if job.wanted.cancel is not None or job.wanted.priority is not None:
+    if job.wanted != Wanted():
         documents[base + "wanted.json"] = job.wanted
     if job.claim is not None:
         documents[base + "claim.json"] = job.claim

@@ -10,6 +10,7 @@ from bnet.model.hub import Settings
 from bnet.model.job import Job, Need
 from bnet.model.lock import Lock
 from bnet.model.server import Server
+from bnet.rules import approvals, conditions
 from bnet.rules.jobs import refusers
 from bnet.rules.locks import limit_of
 from bnet.rules.reproduce import built_by
@@ -86,6 +87,10 @@ def shared_conditions(
     """Return the conditions that are the same on every server, the hardest first."""
     spec = job.spec
     found = [_need_condition(need, jobs) for need in spec.needs]
+    if spec.when is not None and all(each.holds for each in found):
+        found.append(Condition("condition", conditions.holds(spec, jobs), f"when: {spec.when}"))
+    if spec.approval is not None and spec.approval.count:
+        found.append(Condition("approval", not approvals.lacking(job), approvals.told(job)))
     if spec.not_before is not None:
         found.append(
             Condition("time", now >= spec.not_before, f"not before {spec.not_before:%Y-%m-%dT%H:%M:%SZ}")

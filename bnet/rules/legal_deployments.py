@@ -1,0 +1,62 @@
+"""What a transaction may do to approvals, environments and releases: derived once more from the rules, and compared."""
+
+from collections.abc import Iterator
+
+from bnet.model.environment import Release, Standing
+from bnet.model.job import Job, Verdict
+from bnet.model.state import State
+from bnet.rules.approvals import may
+from bnet.rules.environments import by_environment, pinned, standing_after
+
+
+def deployment_faults(before: State, after: State) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with what a transaction made of environments and releases: what of, and the fault."""
+    ended = [
+        job for number, job in after.jobs.items() if job.result is not None and not _had_ended(before, number)
+    ]
+    due = by_environment(ended)
+    for name in sorted(before.standings.keys() | after.standings.keys() | due.keys()):
+        old = before.standings.get(name, Standing(name=name))
+        new = after.standings.get(name, Standing(name=name))
+        if new != standing_after(old, due.get(name, ()), after.jobs, before.standings):
+            yield f"environment {name}", "is said to have something else than its deployments have brought"
+    for name in sorted(before.releases.keys() | after.releases.keys()):
+        text = _wrong_release(before.releases.get(name), after.releases.get(name), after)
+        if text:
+            yield f"release {name}", text
+
+
+def _had_ended(before: State, number: int) -> bool:
+    old = before.jobs.get(number)
+    return old is not None and old.result is not None
+
+
+def _wrong_release(old: Release | None, new: Release | None, after: State) -> str:
+    if old is not None:
+        return "" if new == old else "has changed, or is gone"
+    assert new is not None
+    for pin in new.jobs:
+        job = after.jobs.get(pin.job)
+        if job is not None and (job.result is None or job.result.result != "success"):
+            return f"keeps #{pin.job}, which has not succeeded"
+        if job is not None and pinned(job, pin.into) != pin:
+            return f"keeps other artifacts than #{pin.job} has"
+    return ""
+
+
+def wrong_verdicts(old: Job, new: Job) -> str:
+    """Say what is wrong with what was said of a job's start; "" if nothing is."""
+    given = new.wanted.approvals[len(old.wanted.approvals) :]
+    if new.wanted.approvals[: len(old.wanted.approvals)] != old.wanted.approvals:
+        return "an approval has changed, or is gone"
+    rejected = new.wanted.rejected if new.wanted.rejected != old.wanted.rejected else None
+    if (given or rejected) and (old.claim is not None or old.attempts):
+        return "was approved or rejected after it had started"
+    for each in (*given, *([rejected] if rejected is not None else [])):
+        if new.spec.approval is None or not may(each.by, new.spec.approval):
+            return f"was approved or rejected by {each.by}, who may not"
+    return "was approved twice by one person" if _repeats(new.wanted.approvals) else ""
+
+
+def _repeats(given: tuple[Verdict, ...]) -> bool:
+    return len({each.by for each in given}) < len(given)
