@@ -50,6 +50,7 @@ def describe_job(job: Job, state: State, now: datetime) -> dict[str, Any]:
         "started_at": _time(claim.claimed_at if claim else result.started_at if result else None),
         "finished_at": _time(result.finished_at if result else None),
         "seconds": result.seconds if result else None,
+        "environment": spec.environment,
         "packages": list(spec.packages),
         "build": msgspec.to_builtins(result.build) if result and result.build else None,
         "artifacts": [msgspec.to_builtins(each) for each in result.artifacts] if result else [],

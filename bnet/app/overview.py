@@ -5,6 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from bnet.app.describe import describe_network
+from bnet.app.pipelines import describe_approvals
+from bnet.app.pipelines import awaited as awaited_jobs
+from bnet.app.releases import describe_environments, unsure
 from bnet.app.schedules import troubles
 from bnet.codec.documents import Unreadable, decode
 from bnet.model.hub import Settings
@@ -66,6 +69,14 @@ def overview(state: State, hub: str, beats: Mapping[str, Heartbeat], now: dateti
             "metrics": {} if beat is None else beat.metrics,
         }
     told["rejected"] = len(state.rejected)
+    told["awaits"] = [
+        {"job": job.number, "name": job.spec.name, **(describe_approvals(job) or {})}
+        for job in awaited_jobs(state)
+    ]
+    told["environments"] = [
+        {name: each[name] for name in ("environment", "current", "unsure")}
+        for each in describe_environments(state)
+    ]
     told["wrong"] = wrong(told, state)
     return told
 
@@ -101,6 +112,7 @@ def wrong(told: Mapping[str, Any], state: State) -> list[str]:
         named = " ".join(f"#{number}" for number in stuck[:6]) + (" ..." if len(stuck) > 6 else "")
         found.append(f"no server can run {named}; `bnet why {stuck[0]}` says why")
     found += troubles(state)
+    found += unsure(state)
     for each in told["problems"]:
         # A complaint about a person's document begins with its path and line already.
         placed = each["message"].startswith(each["path"])

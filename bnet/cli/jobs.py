@@ -15,6 +15,7 @@ from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo, BnetError
 from bnet.model.command import CancelJob, Command, RetryJob, SetPriority
 from bnet.model.job import Attempt, Job
+from bnet.rules.approvals import told as approvals_told
 from bnet.rules.waiting import Condition
 from bnet.schedule.durations import predict
 from bnet.schedule.forecast import Forecast, forecast
@@ -97,6 +98,7 @@ def show(app: App, number: int, as_json: bool) -> None:
     lines += [(name, str(told[name])) for name in ("queue", "priority", "server", "message") if told[name]]
     if job.result is None and (said := _expected(app, job)):
         lines.append(("expected", said))
+    lines += _asked(job)
     if told["labels"]:
         lines.append(("labels", " ".join(f"{key}={value}" for key, value in told["labels"].items())))
     out("\n".join(f"  {name:<10} {_indented(value)}" for name, value in lines))
@@ -116,6 +118,26 @@ def show(app: App, number: int, as_json: bool) -> None:
         out(
             f"  artifact   {escaped(artifact['path'])} ({artifact['size']:,} bytes, blake3 {artifact['blake3'][:16]})"
         )
+
+
+def _asked(job: Job) -> list[tuple[str, str]]:
+    """Return what pipelines and environments ask of a job."""
+    spec, rejected = job.spec, job.wanted.rejected
+    part = spec.pipeline
+    inputs = " ".join(f"#{each.job} into {each.into}" for each in spec.inputs)
+    rows = [
+        ("pipeline", "" if part is None else f"{part.name}, step {part.step} of run #{part.run}"),
+        ("deploys to", spec.environment or ""),
+        (
+            "again",
+            "" if spec.rollback_of is None else f"as #{spec.rollback_of} did; {spec.note}".rstrip("; "),
+        ),
+        ("inputs", inputs),
+        ("when", spec.when or ""),
+        ("approvals", approvals_told(job) if spec.approval is not None else ""),
+        ("rejected", "" if rejected is None else f"by {rejected.by}: {rejected.note}"),
+    ]
+    return [(head, escaped(text)) for head, text in rows if text]
 
 
 def _expected(app: App, job: Job) -> str:

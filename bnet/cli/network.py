@@ -128,6 +128,10 @@ def status(app: App, as_json: bool) -> None:
         out("")
         out(table(SERVER_HEADS, [_server_row(each, now) for each in told["servers"]]))
     _tell_running(state, coming, now)
+    if told["awaits"]:
+        out("")
+    for each in told["awaits"]:
+        out(f"#{each['job']} {each['name']} waits for approval: {each['text']}; `bnet approve {each['job']}`")
     if told["messages"]["unread"]:
         note(f"{told['messages']['unread']} unread messages to you; `bnet message list --unread`")
     if told["rejected"]:

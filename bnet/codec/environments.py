@@ -25,5 +25,7 @@ def read_environments(text: bytes, file: str) -> Environments:
             message = f"asks for {each.approvals} approvals, and only {len(people_named)} may give one"
             raise parsed.invalid(message, (*at, "approvals"))
         if each.approvers and not each.approvals:
-            raise parsed.invalid("names who may approve, and asks for no approval; add approvals: 1", (*at, "approvers"))
+            raise parsed.invalid(
+                "names who may approve, and asks for no approval; add approvals: 1", (*at, "approvers")
+            )
     return found

@@ -1,10 +1,10 @@
 """Conditions of steps: a few words and signs over texts, parsed here and nowhere handed to Python.
 
-    either     = both {"or" both}
-    both       = negated {"and" negated}
-    negated    = "not" negated | compared
-    compared   = value [("==" | "!=" | "matches") value | ["not"] "in" "[" value {"," value} "]"]
-    value      = "(" either ")" | text in quotes | true | false | name
+either     = both {"or" both}
+both       = negated {"and" negated}
+negated    = "not" negated | compared
+compared   = value [("==" | "!=" | "matches") value | ["not"] "in" "[" value {"," value} "]"]
+value      = "(" either ")" | text in quotes | true | false | name
 """
 
 import re
@@ -18,7 +18,9 @@ DEEPEST = 50
 PLAIN = ("branch", "tag")
 SPACES = ("labels", "matrix")
 
-_TOKEN = re.compile(r"""\s*(?:(?P<text>"[^"]*"|'[^']*')|(?P<sign>==|!=|[()\[\],])|(?P<word>[A-Za-z0-9_][\w.-]*))""")
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<text>"[^"]*"|'[^']*')|(?P<sign>==|!=|[()\[\],])|(?P<word>[A-Za-z0-9_][\w.-]*))"""
+)
 _NEED = re.compile(r"needs\.(?P<name>.+)\.result")
 
 Value = str | bool
@@ -103,7 +105,9 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     signs = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
     # Several stars in a row mean no more than one, and many of them would take long to be tried.
     spelt = [signs.get(part, re.escape(part)) for part in parts if part]
-    return re.compile("".join(each for at, each in enumerate(spelt) if spelt[at - 1 : at] != [each]), re.DOTALL)
+    return re.compile(
+        "".join(each for at, each in enumerate(spelt) if spelt[at - 1 : at] != [each]), re.DOTALL
+    )
 
 
 def _value(node: Node, look_up: Callable[[str], str]) -> Value:

@@ -120,7 +120,9 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
     head = view.records.get(layout.HEAD, Head(format=0, hub=""))
     settings = view.records.get(layout.SETTINGS, Settings())
     environments = view.records.get(layout.ENVIRONMENTS_FILE, Environments())
-    assert isinstance(head, Head) and isinstance(settings, Settings) and isinstance(environments, Environments)
+    assert (
+        isinstance(head, Head) and isinstance(settings, Settings) and isinstance(environments, Environments)
+    )
     return State(
         tip=tip,
         head=msgspec.structs.replace(head, seq=max(seq, head.seq), next_job=max(next_job, head.next_job)),

@@ -185,7 +185,9 @@ def _check_whole(command: Submit, number: int, batch: Batch) -> None:
     """Refuse a pipeline's run of which some steps were submitted before and others were not."""
     begun = None if command.pipeline is None else batch.runs.get(command.pipeline.name)
     if begun is not None and (begun < batch.first) != (number < batch.first):
-        raise Illegal(f"a run with this key was submitted before with other steps: it began with #{min(begun, number)}")
+        raise Illegal(
+            f"a run with this key was submitted before with other steps: it began with #{min(begun, number)}"
+        )
 
 
 def _enter(tx: Transaction, job: Job) -> None:

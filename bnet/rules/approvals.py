@@ -14,7 +14,9 @@ LONGEST_NOTE = 1000  # characters
 
 def may(who: str, rule: ApprovalRule) -> bool:
     """Tell whether somebody is among those who may approve."""
-    return not rule.by or any(who == each or (each.startswith("*") and who.endswith(each[1:])) for each in rule.by)
+    return not rule.by or any(
+        who == each or (each.startswith("*") and who.endswith(each[1:])) for each in rule.by
+    )
 
 
 def lacking(job: Job) -> int:
@@ -26,7 +28,9 @@ def lacking(job: Job) -> int:
 def asked(job: Job) -> tuple[str, ...]:
     """Return who may still approve a job: addresses and patterns; nobody in particular where it is empty."""
     given = {each.by for each in job.wanted.approvals}
-    return () if job.spec.approval is None else tuple(each for each in job.spec.approval.by if each not in given)
+    return (
+        () if job.spec.approval is None else tuple(each for each in job.spec.approval.by if each not in given)
+    )
 
 
 def told(job: Job) -> str:
@@ -65,7 +69,9 @@ def reject(job: Job, *, by: str, reason: str, now: datetime) -> Change:
     """
     _check(job, by, reason, "reject")
     after = replace(job, wanted=replace(job.wanted, rejected=Verdict(by=by, at=now, note=reason)))
-    change = end_unclaimed(after, "cancelled", "rejected", now=now, message=f"rejected by {escaped(by)}: {reason}")
+    change = end_unclaimed(
+        after, "cancelled", "rejected", now=now, message=f"rejected by {escaped(by)}: {reason}"
+    )
     return replace(change, verb="disapprove", note=f"by {by}", fields={**change.fields, "by": by})
 
 

@@ -115,7 +115,9 @@ def promoted(tx: Transaction, spec: JobSpec) -> JobSpec:
 
 def _inputs(current: Deployment | None, before: Environment, spec: JobSpec) -> tuple[Input, ...]:
     if current is None:
-        raise Forbidden(f"{spec.environment} takes what {before.name} has had, and nothing was deployed there yet")
+        raise Forbidden(
+            f"{spec.environment} takes what {before.name} has had, and nothing was deployed there yet"
+        )
     return inputs_of(current)
 
 
@@ -165,11 +167,14 @@ def again(tx: Transaction, environment: str, old: Job, *, by: str, reason: str) 
     known = standings(tx).get(environment, Standing(name=environment))
     good = [each for each in had(known) if each.result == "success"]
     kept = any(
-        each.environment == environment and each.deployment == old.number for each in tx.state.releases.values()
+        each.environment == environment and each.deployment == old.number
+        for each in tx.state.releases.values()
     )
     if all(each.job != old.number for each in good) and not kept:
         some = ", ".join(f"#{each.job}" for each in good[:10]) or "none"
-        raise Illegal(f"#{old.number} is no successful deployment to {environment} that is known; these are: {some}")
+        raise Illegal(
+            f"#{old.number} is no successful deployment to {environment} that is known; these are: {some}"
+        )
     if known.current is not None and known.current.job == old.number and _last(known).result == "success":
         raise Illegal(f"#{old.number} is what {environment} has now")
     spec = old.spec

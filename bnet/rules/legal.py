@@ -181,7 +181,9 @@ def _is_due(job: Job, result: JobResult, before: State, after: State) -> bool:
     if result.reason == "dependency":
         return any(need_state(need, known) is False for need in job.spec.needs)
     if result.reason == "condition":
-        return not conditions.holds(job.spec, known) and all(need_state(each, known) for each in job.spec.needs)
+        return not conditions.holds(job.spec, known) and all(
+            need_state(each, known) for each in job.spec.needs
+        )
     if result.reason == "rejected":
         return job.wanted.rejected is not None
     if result.reason == "expired":

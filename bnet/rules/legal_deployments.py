@@ -1,4 +1,4 @@
-"""What a transaction may do to approvals, environments and releases: derived once more from the rules, and compared."""
+"""What a transaction may do to approvals, environments and releases: derived once more, and compared."""
 
 from collections.abc import Iterator
 

@@ -168,10 +168,12 @@ def job_spec(
 
 def _approval(wanted: int | ApprovalRule | None) -> ApprovalRule | None:
     rule = ApprovalRule(count=wanted) if isinstance(wanted, int) else wanted
-    if rule is not None and rule.count and not any(each.startswith("*") for each in rule.by):
-        if 0 < len(set(rule.by)) < rule.count:
-            raise Illegal(f"approvals: {rule.count} are asked for, and only {len(set(rule.by))} may give one")
-    return rule if rule is not None and rule.count else None
+    if rule is None or not rule.count:
+        return None
+    few = 0 < len(set(rule.by)) < rule.count
+    if few and not any(each.startswith("*") for each in rule.by):
+        raise Illegal(f"approvals: {rule.count} are asked for, and only {len(set(rule.by))} may give one")
+    return rule
 
 
 def _part(part: Part | None, batch: Batch, number: int) -> Part | None:

@@ -358,6 +358,35 @@ class Machine:
             post=None if ledger is None or url is None else self.post(url),
         )
 
+    def file_of(self, repository: str, ref: str, path: str) -> tuple[str, bytes | None]:
+        """Return the commit that a ref of a repository is, and a file of it; None where that has none."""
+        from bnet.gitstore.published import file_at
+
+        return file_at(repository, ref, path, self.git_env)
+
+    def put_tag(self, repository: str, commit: str, name: str, message: str, *, sign: bool) -> bool:
+        """Put a tag on a commit of a repository; False if it is there already."""
+        from bnet.gitstore.published import put_tag
+
+        return put_tag(repository, commit, name, message, self.git_env, by=self.who, sign=sign)
+
+    def checked_out(self, directory: Path) -> tuple[str, str]:
+        """Return the repository that the tree around a directory is pushed to, else its own path, and its branch.
+
+        Raises:
+            BnetError: there is none around it.
+        """
+        from bnet.gitstore.personal import find_repository
+        from bnet.gitstore.published import branch_here
+
+        found = find_repository(directory)
+        if found is None:
+            raise BnetError(
+                "this is no Git repository", hint="name one: --source REPOSITORY@REF, or use --here"
+            )
+        address = found.remotes.get("origin") or str(found.root or found.git_dir)
+        return absolute_remote(address, found.root or found.git_dir), branch_here(found.git_dir, self.git_env)
+
     def resolve(self, repository: str, ref: str) -> str | Unresolved:
         """Return the commit that a ref of a repository is, or why nobody knows."""
         from bnet.gitstore.sources import RepositoryUnreachable, resolve
@@ -368,6 +397,13 @@ class Machine:
             return Unresolved(str(error), again=True)
         except BnetError as error:
             return Unresolved(str(error))
+
+
+def absolute_remote(address: str, base: Path) -> str:
+    """Return a remote's address so that it means the same elsewhere: a relative path is one from the work tree."""
+    if "://" in address or (":" in address.split("/", 1)[0]):
+        return address
+    return str((base / address).resolve())
 
 
 KEEP_SHARE = 50  # a snapshot is written anew once more than a fiftieth of it has changed since
