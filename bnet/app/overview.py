@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from bnet.app.describe import describe_network
-from bnet.app.pipelines import describe_approvals
 from bnet.app.pipelines import awaited as awaited_jobs
+from bnet.app.pipelines import describe_approvals
 from bnet.app.releases import describe_environments, unsure
 from bnet.app.schedules import troubles
 from bnet.codec.documents import Unreadable, decode

@@ -73,12 +73,6 @@ def shared_path(name: str) -> str:
     return f"{SHARED}{checked(name)}.json"
 
 
-def shared_name(path: str) -> str | None:
-    """Return the name of the shared file whose document a path is, if it is one."""
-    name = path.removeprefix(SHARED).removesuffix(".json")
-    return name if path.startswith(SHARED) and path.endswith(".json") and is_name(name) else None
-
-
 def server_path(name: str) -> str:
     """Return the path of a server's registration."""
     return f"{SERVERS}{checked(name)}.json"
@@ -98,12 +92,6 @@ def key_path(digest: str) -> str:
 def lock_path(name: str) -> str:
     """Return the path of a named lock."""
     return f"{LOCKS}{checked(name)}.json"
-
-
-def lock_name(path: str) -> str | None:
-    """Return the name of the lock whose document a path is, if it is one."""
-    name = path.removeprefix(LOCKS).removesuffix(".json")
-    return name if path.startswith(LOCKS) and path.endswith(".json") and is_name(name) else None
 
 
 def standing_path(name: str) -> str:

@@ -92,16 +92,7 @@ def _check_step(
         if need.step not in steps:
             near = people.nearest(need.step, list(steps))
             raise text.invalid(f"there is no step {need.step}{near}", (*at, "needs", index))
-    if not 0 < _cells(step) <= MOST_CELLS:
-        message = f"has {_cells(step):,} combinations; from 1 to {MOST_CELLS} are taken"
-        raise text.invalid(message, (*at, "matrix"))
-    if step.environment is not None and step.approvals is not None:
-        message = f"environment {step.environment} says itself who has to approve; leave this out"
-        raise text.invalid(message, (*at, "approvals"))
-    if step.environment is not None and step.matrix:
-        raise text.invalid(
-            "deploys to one environment, and would do so in several jobs at once", (*at, "matrix")
-        )
+    _check_shape(text, step, at)
     for field in DURATIONS:
         value = getattr(step, field)
         try:
@@ -112,6 +103,20 @@ def _check_step(
     _check_inputs(text, step, at)
     if step.when is not None:
         _check_when(text, step, step.when, (*at, "when"))
+
+
+def _check_shape(text: people.Text, step: Step, at: people.Steps) -> None:
+    """Refuse what would be too many jobs, or several where there can be one."""
+    if not 0 < _cells(step) <= MOST_CELLS:
+        message = f"has {_cells(step):,} combinations; from 1 to {MOST_CELLS} are taken"
+        raise text.invalid(message, (*at, "matrix"))
+    if step.environment is not None and step.approvals is not None:
+        message = f"environment {step.environment} says itself who has to approve; leave this out"
+        raise text.invalid(message, (*at, "approvals"))
+    if step.environment is not None and step.matrix:
+        raise text.invalid(
+            "deploys to one environment, and would do so in several jobs at once", (*at, "matrix")
+        )
 
 
 def _check_inputs(text: people.Text, step: Step, at: people.Steps) -> None:

@@ -258,34 +258,39 @@ class _Draft:
 
 _PARTS: dict[str, type[Record]] = {"job": JobSpec, "wanted": Wanted, "claim": Claim, "result": JobResult}
 
+_FILES: dict[str, type[Record]] = {
+    layout.HEAD: Head,
+    layout.SETTINGS: Settings,
+    layout.ENVIRONMENTS_FILE: Environments,
+    layout.REPLIES: Replies,
+    layout.TAKEN_UP: TakenUp,
+}
+_NAMED: dict[str, type[Lock] | type[Shared] | type[Standing] | type[Release]] = {
+    layout.LOCKS: Lock,
+    layout.SHARED: Shared,
+    layout.ENVIRONMENTS: Standing,
+    layout.RELEASES: Release,
+}
+
 
 def _kind(path: str, part: tuple[int, str] | None) -> type[Record] | None:
     if part is not None:
         return _PARTS.get(part[1], Attempt)
-    if path == layout.HEAD:
-        return Head
-    if path == layout.SETTINGS:
-        return Settings
+    if path in _FILES:
+        return _FILES[path]
+    for directory, kind in _NAMED.items():
+        if layout.named_in(directory, path) is not None:
+            return kind
     if layout.server_name(path) is not None:
         return Server
     if path.startswith(layout.KEYS):
         return KeyFile
-    if layout.lock_name(path) is not None:
-        return Lock
-    if path == layout.ENVIRONMENTS_FILE:
-        return Environments
-    if layout.named_in(layout.ENVIRONMENTS, path) is not None:
-        return Standing
-    if layout.named_in(layout.RELEASES, path) is not None:
-        return Release
     if path.startswith(layout.SCHEDULES):
         return Cursor if layout.cursor_file(path) else Table if layout.schedule_file(path) else None
+    if layout.kept_number(path) is not None:
+        return Kept
     if ask_key(path) is not None:
         return Ask
-    if path in (layout.REPLIES, layout.TAKEN_UP):
-        return Replies if path == layout.REPLIES else TakenUp
-    if path.startswith(layout.ARTIFACTS):
-        return Kept if layout.kept_number(path) else Shared if layout.shared_name(path) else None
     return Rejection if path.startswith(layout.REJECTED) and path.endswith(".yaml") else None
 
 
@@ -334,14 +339,8 @@ def _agree(path: str, record: Record) -> None:
         says, means = record.name, layout.server_name(path)
     elif isinstance(record, Kept):
         says, means = record.job, layout.kept_number(path)
-    elif isinstance(record, Shared):
-        says, means = record.name, layout.shared_name(path)
-    elif isinstance(record, Lock):
-        says, means = record.name, layout.lock_name(path)
-    elif isinstance(record, Standing):
-        says, means = record.name, layout.named_in(layout.ENVIRONMENTS, path)
-    elif isinstance(record, Release):
-        says, means = record.name, layout.named_in(layout.RELEASES, path)
+    elif isinstance(record, tuple(_NAMED.values())):
+        says, means = record.name, path.rpartition("/")[2].removesuffix(".json")
     else:
         return
     if says != means:

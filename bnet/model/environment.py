@@ -15,7 +15,7 @@ class Environment(Strict, frozen=True, kw_only=True):
         name: of it.
         approvals: how many people have to approve each deployment.
         approvers: who may: addresses, or `*@example.org` for all that end so; without any, everybody.
-        branches: patterns of the branches that may be deployed, such as `release/*`; without any, all, and working trees too.
+        branches: patterns of the branches that may be deployed; without any, all, and working trees too.
         lock: held by each deployment; without it, `deploy-` and the name.
         description: for people.
     """

@@ -101,16 +101,12 @@ def _one(tx: Transaction, command: Command, by: str, facts: Facts, batch: Batch)
             made = _submit(tx, command, by, facts, batch)
             batch.add(command, made)
             return made
-        case ApproveJob():
-            _approve(tx, command, _job(tx, command.job, facts), by)
         case RollBack():
             return _roll_back(tx, command, _job(tx, command.job, facts), by)
         case RetryJob():
             return _retry(tx, _job(tx, command.job, facts), by)
-        case CancelJob():
-            tx.apply(jobs.cancel(_job(tx, command.job, facts), by=by, reason=command.reason, now=tx.now))
-        case SetPriority():
-            tx.apply(jobs.set_priority(_job(tx, command.job, facts), command.priority, by=by))
+        case CancelJob() | SetPriority() | ApproveJob():
+            _wish(tx, command, _job(tx, command.job, facts), by)
         case PauseServer():
             tx.apply(servers.wish(_server(tx, command.server), "paused", by=by, why=command.reason))
         case DrainServer():
@@ -139,8 +135,12 @@ def _server(tx: Transaction, name: str) -> Server:
     return server
 
 
-def _approve(tx: Transaction, command: ApproveJob, job: Job, by: str) -> None:
-    if command.reject is not None:
+def _wish(tx: Transaction, command: CancelJob | SetPriority | ApproveJob, job: Job, by: str) -> None:
+    if isinstance(command, CancelJob):
+        tx.apply(jobs.cancel(job, by=by, reason=command.reason, now=tx.now))
+    elif isinstance(command, SetPriority):
+        tx.apply(jobs.set_priority(job, command.priority, by=by))
+    elif command.reject is not None:
         tx.apply(approvals.reject(job, by=by, reason=command.reject, now=tx.now))
     elif (change := approvals.approve(job, by=by, note=command.note, now=tx.now)) is not None:
         tx.apply(change)

@@ -77,9 +77,8 @@ def _check_branch(environment: Environment, source: Source | None, command: Subm
     if branch and any(expressions.fits(each, branch) for each in environment.branches):
         return
     what = f"branch {escaped(branch)}" if branch else "no branch of a repository"
-    raise Forbidden(
-        f"environment {environment.name} takes branches {', '.join(map(escaped, environment.branches))}; this is {what}"
-    )
+    taken = ", ".join(map(escaped, environment.branches))
+    raise Forbidden(f"environment {environment.name} takes branches {taken}; this is {what}")
 
 
 def promoted(tx: Transaction, spec: JobSpec) -> JobSpec:

@@ -18,7 +18,7 @@ def shared_now(tx: Transaction) -> dict[str, Shared]:
     found: dict[str, Shared] = dict(tx.state.shared)
     for path, record in tx.documents.items():
         if isinstance(record, Shared):
-            found[layout.shared_name(path) or ""] = record
+            found[layout.named_in(layout.SHARED, path) or ""] = record
     return found
 
 
