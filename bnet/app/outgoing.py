@@ -13,7 +13,7 @@ from bnet.model.run import RunFact
 from bnet.model.server import Heartbeat, Held
 from bnet.model.telemetry import Sent
 from bnet.ports import Clock, Notes, Runs, Update
-from bnet.rules.keeping import kept_now
+from bnet.rules.keeping import kept_now, pinned
 from bnet.rules.leases import Observed
 from bnet.rules.pace import beat_due, progress_due
 from bnet.rules.transaction import Transaction
@@ -46,7 +46,7 @@ class Outgoing:
         if not told and not beat_due(settings, observed, here.runs.values()):
             return None
         stay, gone = _listed(tx, here.me.name)
-        draft.prune(now, stay=stay, gone=gone)
+        draft.prune(now, stay=stay, gone=gone, pinned=pinned(tx))
         commit, anew = draft.commit(self._heartbeat(tx, here), now)
         oid = self._ledger.hub.write([commit])[0]
         pending = draft.landed(oid, anew, now)

@@ -36,7 +36,8 @@ def describe_run(jobs: Sequence[Job], state: State, now: datetime) -> dict[str, 
     part, source = jobs[0].spec.pipeline, jobs[0].spec.source
     assert part is not None
     told = [_step(job, state, now) for job in jobs]
-    results = {each["result"] for each in told}
+    repeated = {job.spec.retry_of for job in jobs}
+    results = {each["result"] for each in told if each["number"] not in repeated}
     if None in results:
         standing = "running" if any(each["state"] != "pending" for each in told) else "pending"
     else:

@@ -102,18 +102,28 @@ class Draft:
             self.files[chunk_path(key, start)] = data
         return start + len(data)
 
-    def prune(self, now: datetime, *, stay: Set[str] = frozenset(), gone: Set[str] = frozenset()) -> None:
+    def prune(
+        self,
+        now: datetime,
+        *,
+        stay: Set[str] = frozenset(),
+        gone: Set[str] = frozenset(),
+        pinned: Set[int] = frozenset(),
+    ) -> None:
         """Take the oldest ended runs off the ref where they are past their time or too much.
 
         Args:
             now: the time.
             stay: runs whose artifacts are kept for longer, as long as there is room.
             gone: runs whose artifacts were given up.
+            pinned: jobs whose artifacts have to stay.
         """
         ended = sorted(
             (each.ended_at, key)
             for key, each in self.runs.items()
-            if each.ended_at is not None and key not in self.ended
+            if each.ended_at is not None
+            and key not in self.ended
+            and int(key.partition(".")[0]) not in pinned
         )
         total = sum(each.bytes for each in self.runs.values())
         for at, key in ended:

@@ -20,12 +20,42 @@ import msgspec
 from bnet.app.describe_hub import in_force
 from bnet.cli.main import VERBS, cli
 from bnet.cli.render import seconds
-from bnet.model import artifact, command, hub, job, lock, message, reply, run, schedule, server, state, tree
+from bnet.model import (
+    artifact,
+    command,
+    environment,
+    hub,
+    job,
+    lock,
+    message,
+    pipeline,
+    reply,
+    run,
+    schedule,
+    server,
+    state,
+    tree,
+)
 from bnet.model.base import NAME_PATTERN, Seconds
 
 TABLES: dict[str, type[msgspec.Struct]] = {
     kind.__name__: kind
-    for module in (artifact, hub, job, lock, server, state, command, run, tree, schedule, message, reply)
+    for module in (
+        artifact,
+        hub,
+        job,
+        lock,
+        server,
+        state,
+        command,
+        run,
+        tree,
+        schedule,
+        message,
+        reply,
+        pipeline,
+        environment,
+    )
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__
 }
@@ -38,6 +68,7 @@ _WORDS = {
     "bool": "true or false",
     "datetime": "time",
     "Submit": "[job](job-fields.md)",
+    "Pipeline": "[pipeline](pipelines.md#pipeline)",
     "Any": "anything",
 }
 _DESCRIBED = {

@@ -19,6 +19,7 @@ from bnet.rules.jobs import Forbidden, Illegal
 from bnet.rules.transaction import Transaction
 
 MOST_REMEMBERED = 50  # deployments of an environment
+MOST_PINNED = 10  # successful ones of these, whose artifacts stay
 
 
 # -- what may be deployed
@@ -189,6 +190,7 @@ def again(tx: Transaction, environment: str, old: Job, *, by: str, reason: str) 
         retry_of=None,
         rollback_of=old.number,
         note=reason,
+        pipeline=None if spec.pipeline is None else replace(spec.pipeline, run=tx.next_job),
     )
 
 
@@ -318,7 +320,10 @@ def pinned(job: Job, into: str = ".") -> Pinned:
 
 def pinned_jobs(state: State) -> frozenset[int]:
     """Return the jobs whose artifacts may not be pruned: what environments have or had, and what releases keep."""
-    deployments = (each for standing in state.standings.values() for each in had(standing))
-    rows = [each.inputs for each in deployments if each.result == "success"]
-    rows += [each.jobs for each in state.releases.values()]
+    rows = [each.jobs for each in state.releases.values()]
+    for standing in state.standings.values():
+        good = [each for each in had(standing) if each.result == "success"]
+        rows += [
+            each.inputs for each in (*good[:MOST_PINNED], *([standing.current] if standing.current else ()))
+        ]
     return frozenset(pin.job for row in rows for pin in row)

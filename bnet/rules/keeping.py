@@ -13,6 +13,7 @@ from bnet.model.hub import KeepRule
 from bnet.model.job import Attempt, Job
 from bnet.model.state import State
 from bnet.rules.change import Change
+from bnet.rules.environments import pinned_jobs
 from bnet.rules.jobs import Illegal
 from bnet.rules.transaction import Transaction
 
@@ -32,11 +33,16 @@ def named_by_open_jobs(tx: Transaction | State) -> Iterable[int]:
             yield from (each.job for each in job.spec.inputs)
 
 
+def named_by_releases(tx: Transaction | State) -> Iterable[int]:
+    """Yield the jobs whose artifacts releases keep, and those that environments have or had."""
+    return pinned_jobs(tx if isinstance(tx, State) else tx.state)
+
+
 # What names artifacts that have to stay, however old, as numbers of jobs; what else names some is added here.
-PINS: tuple[Callable[[Transaction], Iterable[int]], ...] = (named_by_open_jobs,)
+PINS: tuple[Callable[[Transaction | State], Iterable[int]], ...] = (named_by_open_jobs, named_by_releases)
 
 
-def pinned(tx: Transaction) -> frozenset[int]:
+def pinned(tx: Transaction | State) -> frozenset[int]:
     """Return the jobs whose artifacts may not be given up now."""
     return frozenset(number for pin in PINS for number in pin(tx))
 

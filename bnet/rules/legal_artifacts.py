@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from bnet.model.artifact import Kept, KeptRun
 from bnet.model.job import Attempt, Job
 from bnet.model.state import State
-from bnet.rules.keeping import named_by_open_jobs
+from bnet.rules.keeping import pinned
 from bnet.rules.legal import Fault
 
 
@@ -25,8 +25,8 @@ def kept_faults(before: State, after: State, archived: Mapping[int, Job]) -> Ite
         job = after.jobs.get(number) or archived.get(number)
         text = _wrong(old, new, job)
         given_up = old is not None and new is not None and old.gone is None and new.gone is not None
-        if given_up and number in set(named_by_open_jobs(after)):
-            text = "were given up although an open job needs them"
+        if given_up and number in pinned(after):
+            text = "were given up although a release or an open job needs them"
         if text:
             yield Fault(f"artifacts of #{number}", text)
     for number, job in after.jobs.items():

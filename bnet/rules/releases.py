@@ -49,7 +49,7 @@ def of_branch(state: State, branch: str, name: str, by: str, now: datetime) -> R
     """
     runs: dict[int, list[Job]] = {}
     for job in state.jobs.values():
-        if branch_of(job.spec) == branch:
+        if branch_of(job.spec) == branch and job.spec.rollback_of is None:
             runs.setdefault(job.number if job.spec.pipeline is None else job.spec.pipeline.run, []).append(
                 job
             )
@@ -60,7 +60,9 @@ def of_branch(state: State, branch: str, name: str, by: str, now: datetime) -> R
 
 
 def _is_good(jobs: list[Job]) -> bool:
-    results = {None if job.result is None else job.result.result for job in jobs}
+    repeated = {job.spec.retry_of for job in jobs}
+    last = [job for job in jobs if job.number not in repeated]
+    results = {None if job.result is None else job.result.result for job in last}
     return "success" in results and results <= set(GOOD)
 
 

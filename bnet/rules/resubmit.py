@@ -67,6 +67,10 @@ def _again(
         expires_after=spec.expires_after,
         on_lost_lease=spec.on_lost_lease,
         key=_key(spec, label),
+        when=spec.when,
+        approvals=None if spec.environment is not None else spec.approval,
+        environment=spec.environment,
+        pipeline=spec.pipeline,
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from bnet.codec import people
 from bnet.model.command import VERBS, Submit
+from bnet.model.environment import Environments
 from bnet.model.hub import Settings
 from bnet.model.message import Front
 from bnet.model.reply import ReplyRule
@@ -24,6 +25,7 @@ _ENTRY = re.compile(r"^    ([a-z_, ]+): (.*(?:\n        .*)*)", re.MULTILINE)
 def build() -> dict[str, bytes]:
     """Return the schemas as they should be: file name -> content."""
     made = {
+        "environments.json": _environments(),
         "hub.json": _hub(),
         "inbox.json": _inbox(),
         "job.json": _job(),
@@ -46,6 +48,13 @@ def _hub() -> dict[str, Any]:
     for each in schema["$defs"].values():
         if each.get("properties"):
             each["additionalProperties"] = False
+    schema["type"] = ["object", "null"]  # a file of nothing but comments
+    schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"type": "null"}]
+    return schema
+
+
+def _environments() -> dict[str, Any]:
+    schema = _of(Environments, "The environments of a bnet network (coordination/environments.yaml)")
     schema["type"] = ["object", "null"]  # a file of nothing but comments
     schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"type": "null"}]
     return schema
