@@ -25,7 +25,9 @@ from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
 
 SETTINGS = "coordination/environments.yaml"
-PROD = b"environments: [{name: prod, approvals: 1, approvers: [alice@example.org, bob@example.org]}]\n"
+PROD = (
+    b"environments: [{name: prod, approvals: 1, approvers: [alice@example.invalid, bob@example.invalid]}]\n"
+)
 WANTED = "coordination/jobs/0000/1/wanted.json"
 STANDING = "coordination/environments/prod.json"
 Decide = Callable[[Transaction], None]
@@ -35,7 +37,7 @@ def asks(**fields: object) -> Decide:
     command = Submit(command="true", name="deploy", **fields)  # type: ignore[arg-type]  # fields of any kind
 
     def decide(tx: Transaction) -> None:
-        admit(tx, [command], by="carol@example.org", facts=Facts())
+        admit(tx, [command], by="carol@example.invalid", facts=Facts())
 
     return decide
 
@@ -85,7 +87,7 @@ def test_two_people_who_approve_at_once_both_count(world: World) -> None:
         if turn:
             says(world, turn.pop())
 
-    machine = world.machine("of alice", actor=ALICE, meanwhile=other)
+    machine = world.machine("of alice", actor=ALICE, push=["wait"], meanwhile=other)
     look_up = Lookup(machine.hub, lambda repository, ref: "a" * 40)
     assert approve(machine.ledger, look_up, ApproveJob(job=1), ALICE)
     assert sorted(given(world)) == [ALICE, BOB]
@@ -100,21 +102,21 @@ def test_one_person_who_approves_twice_counts_once(waiting: World) -> None:
 
 
 def test_who_may_not_is_refused_and_that_is_recorded(waiting: World) -> None:
-    with pytest.raises(Forbidden, match=r"mallory\\x1b@example.org may not approve #1"):
-        says(waiting, "mallory\x1b@example.org")
+    with pytest.raises(Forbidden, match=r"mallory\\x1b@example.invalid may not approve #1"):
+        says(waiting, "mallory\x1b@example.invalid")
     state = waiting.machine("reader").ledger.state
     [refused] = state.rejected.values()
-    assert (refused.file, refused.by) == ("bnet approve 1", "mallory\x1b@example.org")
+    assert (refused.file, refused.by) == ("bnet approve 1", "mallory\x1b@example.invalid")
     assert state.jobs[1].wanted == Wanted() and faults(waiting) == []
 
 
 def test_a_commit_approves_in_the_name_of_its_author(waiting: World) -> None:
-    for by in ("mallory@example.org", BOB):
+    for by in ("mallory@example.invalid", BOB):
         waiting.person({"coordination/inbox/a.yaml": b"approve: {job: 1}\n"}, by=by)
         does(waiting, lambda tx: [take_in(tx, file, Facts()) for file in tx.state.inbox] and None)
     state = waiting.machine("reader").ledger.state
     assert given(waiting) == [BOB]
-    assert [each.by for each in state.rejected.values()] == ["mallory@example.org"]
+    assert [each.by for each in state.rejected.values()] == ["mallory@example.invalid"]
     assert faults(waiting) == []
 
 
@@ -125,26 +127,28 @@ def test_an_approval_for_a_job_that_has_ended_is_refused(waiting: World) -> None
 
 
 @pytest.mark.parametrize("content", [None, b"{}\n", b"broken"])
-def test_an_approval_that_a_person_takes_out_by_hand_is_restored(waiting: World, content: bytes | None) -> None:
+def test_an_approval_that_a_person_takes_out_by_hand_is_restored(
+    waiting: World, content: bytes | None
+) -> None:
     says(waiting, ALICE)
     waiting.person({WANTED: content}, by=BOB)
     assert given(waiting) == [ALICE], "what a revert does to a machine's document is not believed"
     does(waiting, nothing)
     hub = waiting.hub("watcher")
     hub.fetch(waiting.tip())
-    assert b'"alice@example.org"' in hub.read(waiting.tip(), [WANTED])[WANTED]
+    assert b'"alice@example.invalid"' in hub.read(waiting.tip(), [WANTED])[WANTED]
 
 
 def test_an_approval_that_is_written_by_hand_lets_nothing_start(waiting: World) -> None:
     forged = Wanted(approvals=(Verdict(by=ALICE, at=NOON),))
-    waiting.person({WANTED: encode(forged)}, by="mallory@example.org")
+    waiting.person({WANTED: encode(forged)}, by="mallory@example.invalid")
     assert given(waiting) == []
 
 
 def test_the_audit_names_a_claim_without_approval_and_an_approval_by_who_may_not(waiting: World) -> None:
     def forge(tx: Transaction) -> None:
         job = tx.jobs[1]
-        wanted = replace(job.wanted, approvals=(Verdict(by="mallory@example.org", at=NOON),))
+        wanted = replace(job.wanted, approvals=(Verdict(by="mallory@example.invalid", at=NOON),))
         tx.apply(Change(verb="approve", target="#1", jobs=(replace(job, wanted=wanted),)))
 
     does(waiting, claim(1))
@@ -156,11 +160,11 @@ def test_the_audit_names_a_claim_without_approval_and_an_approval_by_who_may_not
 
     def forge_second(tx: Transaction) -> None:
         job = tx.jobs[2]
-        wanted = replace(job.wanted, approvals=(Verdict(by="mallory@example.org", at=NOON),))
+        wanted = replace(job.wanted, approvals=(Verdict(by="mallory@example.invalid", at=NOON),))
         tx.apply(Change(verb="approve", target="#2", jobs=(replace(job, wanted=wanted),)))
 
     does(waiting, forge_second)
-    assert "#2 was approved or rejected by mallory@example.org, who may not" in faults(waiting)
+    assert "#2 was approved or rejected by mallory@example.invalid, who may not" in faults(waiting)
 
 
 def test_what_is_deployed_is_written_down_with_the_end_of_the_job(waiting: World) -> None:
@@ -169,11 +173,13 @@ def test_what_is_deployed_is_written_down_with_the_end_of_the_job(waiting: World
     state = waiting.machine("reader").ledger.state
     now = state.standings["prod"].current
     assert now is not None
-    assert (now.job, now.commit, now.by, now.approved_by) == (1, "a" * 40, "carol@example.org", (ALICE,))
+    assert (now.job, now.commit, now.by, now.approved_by) == (1, "a" * 40, "carol@example.invalid", (ALICE,))
     assert faults(waiting) == []
 
 
-def test_the_audit_misses_a_deployment_that_was_not_written_down_and_names_one_that_was_not(waiting: World) -> None:
+def test_the_audit_misses_a_deployment_that_was_not_written_down_and_names_one_that_was_not(
+    waiting: World,
+) -> None:
     says(waiting, ALICE)
     does(waiting, claim(1), finish(1))
     text = "environment prod is said to have something else than its deployments have brought"

@@ -6,7 +6,12 @@ import pytest
 
 from bnet.codec.expressions import DEEPEST, LONGEST, Wrong, fits, holds, names, parse
 
-VALUES = {"branch": "release/1.4", "labels.ship": "yes", "matrix.py": "3.11", "needs.build-x.1.result": "failure"}
+VALUES = {
+    "branch": "release/1.4",
+    "labels.ship": "yes",
+    "matrix.py": "3.11",
+    "needs.build-x.1.result": "failure",
+}
 
 MEANS = {
     'branch == "release/1.4"': True,
@@ -74,7 +79,7 @@ def test_each_text_that_is_cut_off_is_read_or_refused() -> None:
 
 
 def test_what_a_condition_asks_for() -> None:
-    assert list(names(parse('tag or labels.a == needs.b.result'))) == ["tag", "labels.a", "needs.b.result"]
+    assert list(names(parse("tag or labels.a == needs.b.result"))) == ["tag", "labels.a", "needs.b.result"]
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from bnet.codec.pipelines import in_order, read_pipelines
 from bnet.codec.view import View
 from bnet.errors import Invalid
+from bnet.model.command import ApproveJob, InputRef, RetryJob, RollBack, Submit
 from bnet.model.environment import Deployment, Environment, Environments, Pinned, Release, Standing
 from bnet.model.hub import Head
-from bnet.model.job import Attempt, Input, Job, JobResult, Source
+from bnet.model.job import ApprovalRule, Attempt, Input, Job, JobResult, Source
 from bnet.model.server import Server
 from bnet.model.state import State
 from bnet.rules import environments, jobs, releases, settle
@@ -24,7 +25,6 @@ from bnet.rules.pipelines import Run, expand, foresee
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
 from bnet.rules.waiting import usage, waiting_for
-from bnet.model.command import ApproveJob, RetryJob, RollBack, Submit
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 OID = "a" * 40
@@ -68,7 +68,9 @@ def tx_of(*there: Job, settings: Environments = THERE, **more: Any) -> Transacti
     return Transaction(state, View(), NOW)
 
 
-def run(tx: Transaction, key: str = "k", source: Source = MAIN, text: bytes = TEXT, **more: Any) -> dict[str, list[int]]:
+def run(
+    tx: Transaction, key: str = "k", source: Source = MAIN, text: bytes = TEXT, **more: Any
+) -> dict[str, list[int]]:
     made = expand("p", read(text)["p"], Run(source=source, key=key, **({"branch": "main"} | more)))
     admit(tx, made, by="bob@x", facts=Facts())
     steps: dict[str, list[int]] = {}
@@ -121,7 +123,10 @@ def test_a_single_pipeline_is_called_main() -> None:
 STEPS: dict[str, tuple[str, str]] = {
     "a circle": ("a: {command: x, needs: [b]}\n  b: {command: x, needs: [a]}", "circle: a -> b -> a"),
     "itself": ("a: {command: x, needs: [a]}", "a needs itself"),
-    "unknown": ("build: {command: x}\n  a: {command: x, needs: [biuld]}", "no step biuld; did you mean build?"),
+    "unknown": (
+        "build: {command: x}\n  a: {command: x, needs: [biuld]}",
+        "no step biuld; did you mean build?",
+    ),
     "no command": ("a: {needs: []}", "either a command or packages"),
     "both": ("a: {command: x, packages: [y]}", "either a command or packages"),
     "many": ("a: {command: x, matrix: {q: [" + ",".join(map(str, range(257))) + "]}}", "257 combinations"),
@@ -301,7 +306,7 @@ def test_more_approvals_than_people_who_may_are_refused() -> None:
     with pytest.raises(Illegal, match="2 are asked for, and only 1 may give one"):
         admit(
             tx_of(),
-            [Submit(command="x", approvals=environments.ApprovalRule(count=2, by=("a@x",)))],
+            [Submit(command="x", approvals=ApprovalRule(count=2, by=("a@x",)))],
             by="a",
             facts=Facts(),
         )
@@ -343,15 +348,9 @@ def test_what_was_never_in_the_environment_before_is_refused() -> None:
     [number] = admit(later, [Submit(command="d", environment="prod")], by="a", facts=Facts())
     assert [each.job for each in later.jobs[number].spec.inputs] == steps["build"]
     end(later, *admit(later, [Submit(command="b", name="b2")], by="a", facts=Facts()))
-    other = Submit(command="d", environment="prod", needs=("b2",), inputs=(environments_input("b2"),))
+    other = Submit(command="d", environment="prod", needs=("b2",), inputs=(InputRef(job="b2"),))
     with pytest.raises(Forbidden, match="was never deployed there"):
         admit(later, [other], by="a", facts=Facts())
-
-
-def environments_input(job: str) -> Any:
-    from bnet.model.command import InputRef
-
-    return InputRef(job=job)
 
 
 def test_a_failed_deployment_is_written_down_and_is_not_what_is_there() -> None:
