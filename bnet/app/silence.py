@@ -6,7 +6,7 @@ from bnet.app.overview import ttl_of
 from bnet.errors import Taken
 from bnet.model.state import State
 from bnet.ports import Clock, Hub
-from bnet.rules import jobs
+from bnet.rules import environments, jobs
 from bnet.rules.leases import Lease, Observed, lapsed, leases_of, observe
 from bnet.rules.transaction import Transaction
 
@@ -75,4 +75,5 @@ def end_claims(
                 raise _lives(name)
             tx.apply(jobs.lost(job, now=tx.now, why=why))
             ended.append(job.number)
+    environments.record(tx)
     return ended

@@ -319,11 +319,15 @@ def pinned(job: Job, into: str = ".") -> Pinned:
 
 
 def pinned_jobs(state: State) -> frozenset[int]:
-    """Return the jobs whose artifacts may not be pruned: what environments have or had, and what releases keep."""
+    """Return the jobs whose artifacts may not be pruned.
+
+    That is what environments have, and had lately; what releases keep; and what open jobs will take.
+    """
     rows = [each.jobs for each in state.releases.values()]
+    taken = {each.job for job in state.jobs.values() if job.result is None for each in job.spec.inputs}
     for standing in state.standings.values():
         good = [each for each in had(standing) if each.result == "success"]
         rows += [
             each.inputs for each in (*good[:MOST_PINNED], *([standing.current] if standing.current else ()))
         ]
-    return frozenset(pin.job for row in rows for pin in row)
+    return frozenset(pin.job for row in rows for pin in row) | taken

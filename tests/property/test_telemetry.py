@@ -71,12 +71,14 @@ class Server:
         self.runs = Runs()
         self.sent = Sent()
 
-    def push(self, *facts: RunFact, now: datetime = NOW, prune: bool = True) -> Draft:
+    def push(
+        self, *facts: RunFact, now: datetime = NOW, prune: bool = True, pinned: frozenset[int] = frozenset()
+    ) -> Draft:
         draft = Draft(self.sent)
         for each in facts:
             draft.add_run(each, self.runs, now)
         if prune:
-            draft.prune(now)
+            draft.prune(now, pinned)
         beat = Heartbeat(server="s1", instance="i", at=now, boot_id="b", nonce="n", version="0", slots=1)
         commit, anew = draft.commit(beat, now)
         [oid] = self.hub.write([commit])
@@ -119,6 +121,18 @@ def test_what_is_kept_is_the_beginning_and_the_end(grown: list[int]) -> None:
     if size > HEAD_BYTES:
         assert len(pieces[0][1]) == HEAD_BYTES or len(b"".join(data for _, data in pieces)) > HEAD_BYTES
     assert sum(cut for cut, _ in pieces) <= max(0, size - HEAD_BYTES - TAIL_BYTES)
+
+
+def test_what_is_pinned_outlives_its_time() -> None:
+    server = Server()
+    server.runs.logs[KEY] = text(1000)
+    server.push(fact(phase="ended"))
+    later = NOW + timedelta(days=30)
+    number = int(KEY.partition(".")[0])
+    server.push(now=later, pinned=frozenset({number}))
+    assert server.log() == [(0, text(1000))]
+    server.push(now=later)
+    assert server.log() == []
 
 
 def test_a_push_carries_what_is_new_and_no_more() -> None:
