@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from bnet.app.pipelines import describe_run, run_of, runs
 from bnet.app.submit import submit
@@ -115,7 +116,11 @@ def show(
         branch = _branch_here(app)
     run = Run(source=Source(), key="show", branch="" if tag else branch or "", tag=tag or "", labels=labels)
     if inbox:
-        out(to_file(expand(title, found, run)).decode().rstrip())
+        repository, _ = app.machine.checked_out(Path.cwd())
+        ref = f"refs/tags/{run.tag}" if run.tag else f"refs/heads/{run.branch}"
+        source = Source(repository=repository, ref=ref)
+        asked = expand(title, found, replace(run, source=source, key=uuid.uuid4().hex))
+        out(to_file(asked).decode().rstrip())
         return
     told = [
         {

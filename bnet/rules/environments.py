@@ -47,6 +47,13 @@ def lock_of(environment: Environment) -> str:
     return environment.lock or f"deploy-{environment.name}"[:64]
 
 
+def rule_of(environment: Environment) -> ApprovalRule | None:
+    """Return who has to let a deployment to an environment start; None if nobody has to."""
+    if not environment.approvals:
+        return None
+    return ApprovalRule(count=environment.approvals, by=environment.approvers)
+
+
 def with_rules(tx: Transaction, command: Submit) -> Submit:
     """Return a submission with what its environment asks for: approvals and a lock.
 
@@ -61,7 +68,7 @@ def with_rules(tx: Transaction, command: Submit) -> Submit:
     _check_branch(environment, command.source if isinstance(command.source, Source) else None, command)
     return replace(
         command,
-        approvals=ApprovalRule(count=environment.approvals, by=environment.approvers),
+        approvals=rule_of(environment),
         locks=tuple(dict.fromkeys((*command.locks, lock_of(environment)))),
     )
 
@@ -203,12 +210,11 @@ def renewed(tx: Transaction, spec: JobSpec) -> JobSpec:
     if spec.environment is None:
         return spec
     there, _ = find(tx.state, spec.environment)
-    rule = ApprovalRule(count=there.approvals, by=there.approvers)
     return replace(
         spec,
         locks=tuple(dict.fromkeys((*spec.locks, lock_of(there)))),
         on_lost_lease="stop",
-        approval=rule if rule.count else None,
+        approval=rule_of(there),
     )
 
 

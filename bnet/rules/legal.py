@@ -11,7 +11,7 @@ from bnet.model.server import Server
 from bnet.model.state import State
 from bnet.rules import conditions, jobs, locks
 from bnet.rules.jobs import Illegal
-from bnet.rules.legal_deployments import deployment_faults, wrong_verdicts
+from bnet.rules.legal_deployments import deployment_faults, is_ruled, wrong_verdicts
 from bnet.rules.legal_firings import schedule_faults
 from bnet.rules.waiting import expires_at, need_state, server_conditions, shared_conditions, usage
 
@@ -103,6 +103,8 @@ def _changed(old: Job | None, new: Job, before: State, after: State, made: Made)
     if old is None:
         if not before.head.next_job <= new.number < made.next_job and not made.adopts:
             return f"is new under a number that was not free (the next was {before.head.next_job})"
+        if not is_ruled(new.spec, before):
+            return f"deploys to {new.spec.environment} without what that asks for"
         old = Job(spec=new.spec)
     if old.spec != new.spec:
         return "what was asked for has changed"

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from bnet.model.environment import Release, Standing
-from bnet.model.job import Job, Verdict
+from bnet.model.job import Job, JobSpec, Verdict
 from bnet.model.state import State
 from bnet.rules.approvals import may
-from bnet.rules.environments import by_environment, pinned, standing_after
+from bnet.rules.environments import by_environment, find, lock_of, pinned, rule_of, standing_after
+from bnet.rules.jobs import Illegal
 
 
 def deployment_faults(before: State, after: State) -> Iterator[tuple[str, str]]:
@@ -24,6 +25,17 @@ def deployment_faults(before: State, after: State) -> Iterator[tuple[str, str]]:
         text = _wrong_release(before.releases.get(name), after.releases.get(name), after)
         if text:
             yield f"release {name}", text
+
+
+def is_ruled(spec: JobSpec, before: State) -> bool:
+    """Tell whether a new job has what its environment asks for: its approvals, and its lock."""
+    if spec.environment is None:
+        return True
+    try:
+        environment, _ = find(before, spec.environment)
+    except Illegal:
+        return False
+    return spec.approval == rule_of(environment) and lock_of(environment) in spec.locks
 
 
 def _had_ended(before: State, number: int) -> bool:

@@ -16,7 +16,7 @@ from bnet.codec import layout
 from bnet.codec.documents import encode
 from bnet.model.command import ApproveJob, Submit
 from bnet.model.environment import Deployment, Release, Standing
-from bnet.model.job import ApprovalRule, Source, Verdict, Wanted
+from bnet.model.job import ApprovalRule, Job, Source, Verdict, Wanted
 from bnet.rules import environments, jobs, releases
 from bnet.rules.admit import admit
 from bnet.rules.change import Change
@@ -146,17 +146,9 @@ def test_an_approval_that_is_written_by_hand_lets_nothing_start(waiting: World) 
 
 
 def test_the_audit_names_a_claim_without_approval_and_an_approval_by_who_may_not(waiting: World) -> None:
-    def forge(tx: Transaction) -> None:
-        job = tx.jobs[1]
-        wanted = replace(job.wanted, approvals=(Verdict(by="mallory@example.invalid", at=NOON),))
-        tx.apply(Change(verb="approve", target="#1", jobs=(replace(job, wanted=wanted),)))
-
     does(waiting, claim(1))
     assert any("although s1: 0 of 1 approvals" in each for each in faults(waiting))
     does(waiting, ends(1), asks(environment="prod"))
-    does(waiting, lambda tx: tx.apply(Change(verb="x", target="x")))
-    two = waiting.machine("reader").ledger.state
-    assert two.jobs[2].state == "pending"
 
     def forge_second(tx: Transaction) -> None:
         job = tx.jobs[2]
@@ -165,6 +157,17 @@ def test_the_audit_names_a_claim_without_approval_and_an_approval_by_who_may_not
 
     does(waiting, forge_second)
     assert "#2 was approved or rejected by mallory@example.invalid, who may not" in faults(waiting)
+
+
+def test_the_audit_names_a_deployment_that_was_submitted_without_what_its_environment_asks_for(
+    waiting: World,
+) -> None:
+    def forge(tx: Transaction) -> None:
+        spec = replace(tx.jobs[1].spec, number=tx.next_job, approval=None)
+        tx.apply(Change(verb="submit", target="#2", jobs=(Job(spec=spec),), jobs_made=1))
+
+    does(waiting, forge)
+    assert faults(waiting) == ["#2 deploys to prod without what that asks for"]
 
 
 def test_what_is_deployed_is_written_down_with_the_end_of_the_job(waiting: World) -> None:
