@@ -15,10 +15,12 @@ from bnet.build.globs import Patterns
 from bnet.build.graph import Graph
 from bnet.build.outputs import check_outputs
 from bnet.build.reach import Reach
-from bnet.codec import frozen, people, submission
+from bnet.codec import expressions, frozen, people, submission
 from bnet.codec.documents import Unreadable, decode, encode, rewrite
 from bnet.codec.durations import LONGEST, parse_duration
+from bnet.codec.environments import read_environments
 from bnet.codec.inbox import parse_commands
+from bnet.codec.pipelines import read_pipelines
 from bnet.codec.resubmission import to_file
 from bnet.codec.sizes import parse_size
 from bnet.codec.tree import read_tree
@@ -27,7 +29,7 @@ from bnet.codec.workspaces import discover
 from bnet.codec.workspaces.write import write_tree
 from bnet.errors import BnetError, Invalid
 from bnet.model.base import Record
-from bnet.model.command import Submit
+from bnet.model.command import NeedRef, Submit
 from bnet.model.hub import Head, Intervals, Queue, Retention, Settings
 from bnet.model.job import (
     Artifact,
@@ -52,6 +54,7 @@ from bnet.model.telemetry import Sent, SentLog
 from bnet.model.tree import Tree
 from bnet.rules.clocks import Skew
 from bnet.rules.leases import Observed, Sighting
+from bnet.rules.pipelines import Run, expand, foresee
 from bnet.rules.transaction import archive_line, read_archive
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -505,7 +508,79 @@ def _options() -> list[bytes]:
     return [json.dumps(given).encode()]
 
 
+def pipelines(data: bytes) -> None:
+    """The pipelines of a `bnet.yaml` are sound, or `Invalid`; what is sound becomes submissions in order."""
+    try:
+        found = read_pipelines(data, "bnet.yaml")
+    except Invalid as error:
+        check_error(error)
+        return
+    for name, each in found.items():
+        run = Run(source=Source(snapshot=OID), key="k", branch="main")
+        foresee(each, run)
+        seen: set[str] = set()
+        for asked in expand(name, each, run):
+            must(
+                all(str(need.job) in seen for need in asked.needs if isinstance(need, NeedRef)),
+                "comes too early",
+            )
+            must(asked.pipeline is not None, "is of no pipeline")
+            seen.add(asked.pipeline.step if asked.pipeline else "")
+
+
+def condition(data: bytes) -> None:
+    """A condition means something, or is `Wrong`."""
+    try:
+        tree = expressions.parse(data.decode(errors="replace"))
+    except expressions.Wrong:
+        return
+    must(isinstance(expressions.holds(tree, lambda name: name), bool), "is no answer")
+    must(all(map(expressions.is_known, expressions.names(tree))), "asks for what there is not")
+
+
+def environments(data: bytes) -> None:
+    """`environments.yaml` is sound, or `Invalid`."""
+    try:
+        read_environments(data, "environments.yaml")
+    except Invalid as error:
+        check_error(error)
+
+
+def _pipelines() -> list[bytes]:
+    steps = {
+        "build": {"command": "make", "artifacts": ["dist/*"], "matrix": {"py": ["3.11", "3.12"]}},
+        "test": {"command": ["make", "test"], "needs": ["build"], "when": "matrix.a", "matrix": {"a": ["1"]}},
+        "tell": {
+            "command": "x",
+            "needs": [{"step": "test", "on": "always"}],
+            "when": "not needs.test.result",
+        },
+        "prod": {"command": "d", "needs": ["build"], "inputs": [{"job": "build"}], "environment": "prod"},
+        "ask": {
+            "command": "x",
+            "approvals": {"count": 1, "by": ["a@x"]},
+            "when": 'branch matches "r/*" or tag',
+        },
+    }
+    return [
+        json.dumps({"pipelines": {"p": {"steps": steps}}}).encode(),
+        b"pipeline: {steps: {a: {command: x}}}",
+    ]
+
+
+_CONDITIONS = [
+    b'branch == "main" and not (tag matches "v*" or labels.a in ["x", "y"])',
+    b"needs.a.result != ''",
+]
+_ENVIRONMENTS = [
+    b"environments:\n- {name: dev}\n- {name: prod, approvals: 1, approvers: [a@x], branches: [main]}\n"
+]
+
+
 TARGETS = (
+    Target("pipelines", "yaml", pipelines, _pipelines, 0.6),
+    Target("condition", "text", condition, lambda: _CONDITIONS, 6.0),
+    Target("environments", "yaml", environments, lambda: _ENVIRONMENTS, 0.6),
     Target(
         "document",
         "headed-json",

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import yaml
 
 from bnet.codec.durations import parse_duration
@@ -34,6 +35,8 @@ def write_tree(tree: Tree, *, schema: str = SCHEMA) -> bytes:
         ("env", list(tree.env)),
         ("hooks", _hooks(tree.hooks)),
         ("store", _store(tree.store)),
+        ("pipelines", msgspec.to_builtins(tree.pipelines)),
+        ("pipeline", msgspec.to_builtins(tree.pipeline)),
     ):
         if value:
             parts.append(_dumped({name: value}))
