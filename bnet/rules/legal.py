@@ -67,7 +67,7 @@ def faults(before: State, after: State, made: Made, archived: Mapping[int, Job])
         yield from (Fault(f"lock {name}", text) for text in _lock_faults(was, now, after, made))
     for target, text in schedule_faults(before, after, made.fired, made.rewound):
         yield Fault(target, text)
-    for target, text in deployment_faults(before, after):
+    for target, text in deployment_faults(before, after, archived):
         yield Fault(target, text)
     for path, file in before.keys.items():
         kept = after.keys[path].keys if path in after.keys else {}

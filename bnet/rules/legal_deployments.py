@@ -1,6 +1,6 @@
 """What a transaction may do to approvals, environments and releases: derived once more, and compared."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bnet.model.environment import Release, Standing
 from bnet.model.job import Job, JobSpec, Verdict
@@ -10,16 +10,23 @@ from bnet.rules.environments import by_environment, find, lock_of, pinned, rule_
 from bnet.rules.jobs import Illegal
 
 
-def deployment_faults(before: State, after: State) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with what a transaction made of environments and releases: what of, and the fault."""
+def deployment_faults(before: State, after: State, archived: Mapping[int, Job]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with what a transaction made of environments and releases: what of, and the fault.
+
+    Args:
+        before, after: the ledger.
+        archived: the jobs in the archive files that it has added.
+    """
+    there = {**archived, **after.jobs}
     ended = [
-        job for number, job in after.jobs.items() if job.result is not None and not _had_ended(before, number)
+        job for number, job in there.items() if job.result is not None and not _had_ended(before, number)
     ]
     due = by_environment(ended)
+    known = {**before.jobs, **there}  # what a deployment took may go to the archive with its end
     for name in sorted(before.standings.keys() | after.standings.keys() | due.keys()):
         old = before.standings.get(name, Standing(name=name))
         new = after.standings.get(name, Standing(name=name))
-        if new != standing_after(old, due.get(name, ()), after.jobs, before.standings):
+        if new != standing_after(old, due.get(name, ()), known, before.standings):
             yield f"environment {name}", "is said to have something else than its deployments have brought"
     for name in sorted(before.releases.keys() | after.releases.keys()):
         text = _wrong_release(before.releases.get(name), after.releases.get(name), after)

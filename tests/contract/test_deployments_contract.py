@@ -14,10 +14,10 @@ from bnet.app.decide import take_in
 from bnet.app.lookup import Lookup
 from bnet.codec import layout
 from bnet.codec.documents import encode
-from bnet.model.command import ApproveJob, Submit
+from bnet.model.command import ApproveJob, InputRef, Submit
 from bnet.model.environment import Deployment, Release, Standing
 from bnet.model.job import ApprovalRule, Job, Source, Verdict, Wanted
-from bnet.rules import environments, jobs, releases
+from bnet.rules import environments, jobs, releases, settle
 from bnet.rules.admit import admit
 from bnet.rules.change import Change
 from bnet.rules.jobs import Forbidden, Illegal
@@ -242,6 +242,27 @@ def test_a_release_is_kept_and_the_audit_names_one_that_has_changed(waiting: Wor
     path = layout.release_path("v1")
     does(waiting, lambda tx: tx.apply(Change(verb="mark", target="v1", documents={path: other})))
     assert faults(waiting) == ["release v1 has changed, or is gone"]
+
+
+def test_what_was_deployed_may_go_to_the_archive_with_the_end_of_the_deployment(world: World) -> None:
+    world.person({SETTINGS: b"environments: [{name: prod}]\n"}, by=BOB)
+    build = Submit(command="true", name="build")
+    deploy = Submit(command="true", needs=("build",), inputs=(InputRef(job="build"),), environment="prod")
+    does(world, register("s1"))
+    does(world, lambda tx: admit(tx, [build, deploy], by=ALICE, facts=Facts()) and None)
+    does(world, claim(1), finish(1), claim(2))
+    machine = world.machine("of s1", actor="s1")
+    machine.clock.seconds = 3 * 86400.0
+
+    def ends_and_archives(tx: Transaction) -> None:
+        ends(2)(tx)
+        settle.archive(tx)
+
+    machine.ledger.transact(ends_and_archives)
+    state = world.machine("reader").ledger.state
+    now = state.standings["prod"].current
+    assert 1 not in state.jobs and now is not None and now.inputs[0].digest
+    assert faults(world) == []
 
 
 def test_a_deployment_whose_server_is_lost_is_written_down_as_such(waiting: World) -> None:
