@@ -118,7 +118,7 @@ def show(
     if inbox:
         repository, _ = app.machine.checked_out(Path.cwd())
         ref = f"refs/tags/{run.tag}" if run.tag else f"refs/heads/{run.branch}"
-        source = Source(repository=repository, ref=ref)
+        source = Source(repository=_public(app, repository), ref=ref)
         asked = expand(title, found, replace(run, source=source, key=uuid.uuid4().hex))
         out(to_file(asked).decode().rstrip())
         return
@@ -298,7 +298,7 @@ def _of_repository(
         raise BnetError(f"there is no {FILE} in {where}")
     title, found = _one(read_pipelines(text, FILE), name, where)
     run = Run(
-        source=Source(repository=repository, ref=ref, commit=commit),
+        source=Source(repository=_public(app, repository), ref=ref, commit=commit),
         key=key,
         branch=ref.removeprefix("refs/heads/") if ref.startswith("refs/heads/") else "",
         tag=ref.removeprefix("refs/tags/") if ref.startswith("refs/tags/") else "",
@@ -306,6 +306,11 @@ def _of_repository(
     )
     made: list[Submit] = expand(title, found, run)
     return title, [*made]
+
+
+def _public(app: App, repository: str) -> str:
+    """Return an address as it may stand on the hub: servers have credentials of their own."""
+    return app.machine.shown(repository).replace("***@", "")
 
 
 @click.command()
