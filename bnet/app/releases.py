@@ -11,7 +11,7 @@ from bnet.model.environment import Deployment, Pinned, Release, Standing
 from bnet.model.job import Artifact, Job
 from bnet.model.state import State
 from bnet.ports import Hub, Look
-from bnet.rules.environments import had, lock_of, pinned
+from bnet.rules.environments import had, lock_of, pin_of
 from bnet.rules.releases import before_now, deployment_of
 
 TELEMETRY = "telemetry:"
@@ -80,7 +80,7 @@ def absent(
         job = jobs.get(pin.job)
         if job is None or job.result is None:
             lost.append(f"job #{pin.job} itself")
-        elif pinned(job, pin.into).digest != pin.digest:
+        elif pin_of(job, pin.into).digest != pin.digest:
             lost.append(f"the artifacts of #{pin.job} as they were: its result names others")
         else:
             lost += [f"{each.path} of #{pin.job}" for each in _gone(hub, look, job.result.artifacts, digest)]

@@ -108,7 +108,13 @@ class Snapshot:
         """Say of what people write which commit and author it is from; nobody asks that of machines."""
         told: dict[str, File | None] = {}
         for path, file in changes.items():
-            people = (layout.INBOX, layout.SETTINGS, layout.SCHEDULES, layout.REPLIES, layout.ENVIRONMENTS_FILE)
+            people = (
+                layout.INBOX,
+                layout.SETTINGS,
+                layout.SCHEDULES,
+                layout.REPLIES,
+                layout.ENVIRONMENTS_FILE,
+            )
             asked = path.startswith(people) or path + "/" in layout.DIRECTORIES
             if file is not None and (asked or file.note):
                 commit, author = self.hub.origin(tip, path)

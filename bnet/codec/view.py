@@ -265,7 +265,7 @@ _FILES: dict[str, type[Record]] = {
     layout.REPLIES: Replies,
     layout.TAKEN_UP: TakenUp,
 }
-_NAMED: dict[str, type[Lock] | type[Shared] | type[Standing] | type[Release]] = {
+_NAMED: dict[str, type[Record]] = {
     layout.LOCKS: Lock,
     layout.SHARED: Shared,
     layout.ENVIRONMENTS: Standing,
@@ -339,7 +339,7 @@ def _agree(path: str, record: Record) -> None:
         says, means = record.name, layout.server_name(path)
     elif isinstance(record, Kept):
         says, means = record.job, layout.kept_number(path)
-    elif isinstance(record, tuple(_NAMED.values())):
+    elif isinstance(record, Lock | Shared | Standing | Release):
         says, means = record.name, path.rpartition("/")[2].removesuffix(".json")
     else:
         return

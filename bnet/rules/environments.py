@@ -308,14 +308,14 @@ def pins(
     for each in inputs:
         job = jobs.get(each.job)
         if job is not None and job.result is not None:
-            found.append(pinned(job, each.into))
+            found.append(pin_of(job, each.into))
         else:
             old = before.get(each.job, Pinned(job=each.job, digest=""))
             found.append(replace(old, into=each.into))
     return tuple(found)
 
 
-def pinned(job: Job, into: str = ".") -> Pinned:
+def pin_of(job: Job, into: str = ".") -> Pinned:
     """Return a job's artifacts as one digest: of their paths, modes, sizes and digests."""
     artifacts = () if job.result is None else job.result.artifacts
     rows = sorted((each.path, each.mode, each.size, each.blake3) for each in artifacts)
@@ -325,15 +325,11 @@ def pinned(job: Job, into: str = ".") -> Pinned:
 
 
 def pinned_jobs(state: State) -> frozenset[int]:
-    """Return the jobs whose artifacts may not be pruned.
-
-    That is what environments have, and had lately; what releases keep; and what open jobs will take.
-    """
+    """Return the jobs whose artifacts releases keep, and those that environments have, and had lately."""
     rows = [each.jobs for each in state.releases.values()]
-    taken = {each.job for job in state.jobs.values() if job.result is None for each in job.spec.inputs}
     for standing in state.standings.values():
         good = [each for each in had(standing) if each.result == "success"]
         rows += [
             each.inputs for each in (*good[:MOST_PINNED], *([standing.current] if standing.current else ()))
         ]
-    return frozenset(pin.job for row in rows for pin in row) | taken
+    return frozenset(pin.job for row in rows for pin in row)

@@ -20,15 +20,13 @@ def with_inputs(
         needs: what the job needs besides.
 
     Raises:
-        Illegal: an input leads out of the workspace, or need not succeed first, or there are too many.
+        Illegal: an input leads out of the workspace, or there are too many.
     """
     inputs = []
     for ref, jobs in asked:
         _check(ref.into)
         inputs += [Input(job=each.job, into=ref.into) for each in jobs]
-        known = {each.job: each.on for each in needs}
-        if any(known.get(each.job, "success") != "success" for each in jobs):
-            raise Illegal(f"inputs: {ref.job} has to be needed with `on: success`, or there is nothing to take")
+        known = {each.job for each in needs}
         needs += tuple(each for each in jobs if each.job not in known)
     if len(inputs) > MOST_INPUTS:
         raise Illegal(f"inputs: these are {len(inputs)} jobs; at most {MOST_INPUTS} may be named")

@@ -6,7 +6,7 @@ from bnet.model.environment import Release, Standing
 from bnet.model.job import Job, JobSpec, Verdict
 from bnet.model.state import State
 from bnet.rules.approvals import may
-from bnet.rules.environments import by_environment, find, lock_of, pinned, rule_of, standing_after
+from bnet.rules.environments import by_environment, find, lock_of, pin_of, rule_of, standing_after
 from bnet.rules.jobs import Illegal
 
 
@@ -58,7 +58,7 @@ def _wrong_release(old: Release | None, new: Release | None, after: State) -> st
         job = after.jobs.get(pin.job)
         if job is not None and (job.result is None or job.result.result != "success"):
             return f"keeps #{pin.job}, which has not succeeded"
-        if job is not None and pinned(job, pin.into) != pin:
+        if job is not None and pin_of(job, pin.into) != pin:
             return f"keeps other artifacts than #{pin.job} has"
     return ""
 

@@ -11,7 +11,7 @@ from bnet.model.job import Job
 from bnet.model.state import State
 from bnet.rules.change import Change
 from bnet.rules.conditions import branch_of
-from bnet.rules.environments import find, had, pinned
+from bnet.rules.environments import find, had, pin_of
 from bnet.rules.jobs import Illegal
 from bnet.rules.transaction import Transaction
 
@@ -74,7 +74,7 @@ def of_jobs(jobs: list[Job], name: str, by: str, now: datetime) -> Release:
         name=name,
         at=now,
         by=by,
-        jobs=tuple(pinned(job) for job in sorted(kept, key=lambda job: job.number)),
+        jobs=tuple(pin_of(job) for job in sorted(kept, key=lambda job: job.number)),
         repository=None if source is None else source.repository,
         commit=None if source is None else source.commit,
     )

@@ -78,7 +78,7 @@ class Server:
         for each in facts:
             draft.add_run(each, self.runs, now)
         if prune:
-            draft.prune(now, pinned)
+            draft.prune(now, pinned=pinned)
         beat = Heartbeat(server="s1", instance="i", at=now, boot_id="b", nonce="n", version="0", slots=1)
         commit, anew = draft.commit(beat, now)
         [oid] = self.hub.write([commit])

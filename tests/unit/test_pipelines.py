@@ -378,12 +378,6 @@ def test_the_history_of_an_environment_is_bounded_and_so_is_what_it_pins() -> No
     assert pinned_jobs(state) == {7, *range(1051, 1061)}
 
 
-def test_what_an_open_job_will_take_is_not_pruned() -> None:
-    tx = tx_of()
-    steps = run(tx)
-    assert pinned_jobs(tx_of(*tx.jobs.values()).state) == set(steps["build"])
-
-
 # -- the way back
 
 

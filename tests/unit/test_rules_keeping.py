@@ -116,7 +116,7 @@ def test_inputs_are_needed_and_mean_each_job_of_a_matrix() -> None:
     takes = Submit(command="use", inputs=(InputRef(job="m", into="in"),))
     spec = admitted(makes, takes)
     assert spec.inputs == (Input(job=100, into="in"), Input(job=101, into="in"))
-    assert spec.needs == (Need(job=100), Need(job=101))
+    assert spec.needs == (Need(job=100, name="m"), Need(job=101, name="m"))
 
 
 def test_a_need_that_was_stated_otherwise_stays_so() -> None:
@@ -125,7 +125,7 @@ def test_a_need_that_was_stated_otherwise_stays_so() -> None:
     assert numbers_of([takes]) == {5}
 
 
-@pytest.mark.parametrize("into", ["/etc", "../x", "a/../../x", "", "a\nb", "x" * 600])
+@pytest.mark.parametrize("into", ["/etc", "../x", "a/../../x", ".git/hooks", "", "a\nb", "x" * 600])
 def test_an_input_that_leads_elsewhere_is_refused(into: str) -> None:
     with pytest.raises(Illegal, match=r"^inputs: "):
         admitted(Submit(command="use", inputs=(InputRef(job=5, into=into),)), known=(job(5),))
