@@ -97,3 +97,9 @@ class Invalid(BnetError):
 
 class StoreFailed(BnetError):
     """A shared store is away, refuses, or is full; what it holds can be made again."""
+
+
+class RepositoryUnreachable(BnetError):
+    """A repository's host gave no answer; it may be asked again later."""
+
+    exit_code = 4

@@ -312,6 +312,60 @@ class Letters(Protocol):
         """Return the first day that has messages, as `2026/11/20`."""
 
 
+class Fresh(msgspec.Struct, frozen=True):
+    """A commit that nobody has seen before: its id, its message, and the files that it touches, if that was asked."""
+
+    commit: str
+    message: str
+    paths: Sequence[str] = ()
+
+
+class News(msgspec.Struct, frozen=True):
+    """What a ref brought.
+
+    Attributes:
+        fresh: its new commits, oldest first; of very many, as many as were asked for.
+        whole: whether those are all of them.
+        contains_old: whether the commit that it was on is in its history.
+    """
+
+    fresh: Sequence[Fresh]
+    whole: bool = True
+    contains_old: bool = True
+
+
+class Upstreams(Protocol):
+    """Repositories of sources, and this machine's copies of them, which can be lost and are made anew.
+
+    Every method raises `RepositoryUnreachable` when no answer came, and another `BnetError` when there is no such
+    repository or it may not be read.
+    """
+
+    def refs(self, address: str, *, tags: bool) -> Mapping[str, str]:
+        """Return a repository's branches, and its tags if asked for, each with its commit: one round trip."""
+
+    def bring(self, address: str, tips: Sequence[str]) -> None:
+        """Bring commits with their history into this machine's copy, as far as they are there still."""
+
+    def news(
+        self, address: str, old: str, new: str, known: Sequence[str], *, most: int, newest: bool, paths: bool
+    ) -> News | None:
+        """Return the commits that are in one's history and in none of the known ones'; asks only the copy.
+
+        Args:
+            address: of the repository.
+            old: the commit that the ref was on; "" if it is new.
+            new: the commit that it is on.
+            known: what has been seen.
+            most: so many at most: of more, the newest or the oldest ones.
+            newest: which.
+            paths: whether to say what each touches, compared with its first parent.
+
+        Returns:
+            None where the commit has not come: the ref has moved on meanwhile.
+        """
+
+
 class Store(Protocol):
     """Blobs by name, shared by a team: names are relative, with slashes, of letters, digits, `.`, `_` and `-`.
 

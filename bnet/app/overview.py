@@ -9,6 +9,7 @@ from bnet.app.pipelines import awaited as awaited_jobs
 from bnet.app.pipelines import describe_approvals
 from bnet.app.releases import describe_environments, unsure
 from bnet.app.schedules import troubles
+from bnet.app.sources import obstacles
 from bnet.codec.documents import Unreadable, decode
 from bnet.model.hub import Settings
 from bnet.model.server import Heartbeat, Server
@@ -113,6 +114,7 @@ def wrong(told: Mapping[str, Any], state: State) -> list[str]:
         found.append(f"no server can run {named}; `bnet why {stuck[0]}` says why")
     found += troubles(state)
     found += unsure(state)
+    found += obstacles(state)
     for each in told["problems"]:
         # A complaint about a person's document begins with its path and line already.
         placed = each["message"].startswith(each["path"])

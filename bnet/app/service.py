@@ -38,6 +38,9 @@ class Host(Protocol):
     def rest(self, node: Node, seconds: float | None) -> None:
         """Write down that nothing is to be done for so many seconds unless the hub moves; None takes it back."""
 
+    def hand_over(self, node: Node) -> float | None:
+        """Let the steward's process do chores if nobody does; return in how many seconds to look again, or None."""
+
     def sweep(self, node: Node) -> None:
         """Remove workspaces past their time or over their size, and snapshots of sources that no job names."""
 
@@ -95,7 +98,8 @@ class Service:
     def tidy(self) -> None:
         """Keep what the next process can use, remove what nobody needs."""
         self.host.keep_snapshot(self.node)
-        self.host.rest(self.node, self.node.idle_for())
+        rest, again = self.node.idle_for(), self.host.hand_over(self.node)
+        self.host.rest(self.node, rest if rest is None or again is None else min(rest, again))
         self.host.sweep(self.node)
 
     def waiting(self) -> str:

@@ -8,11 +8,12 @@ from msgspec.structs import replace
 from bnet.codec import layout
 from bnet.codec.documents import BROKEN, Unreadable, decode
 from bnet.codec.frozen import freeze, thaw
-from bnet.codec.view import Changes, File, View, advance, overlay, state_of
+from bnet.codec.view import Changes, File, View, advance, author_of, overlay, state_of
 from bnet.errors import BnetError
 from bnet.model.base import Record
 from bnet.model.hub import FORMAT, Head
 from bnet.model.schedule import Table
+from bnet.model.source import Followed
 from bnet.model.state import State
 from bnet.ports import Hub, Stamp
 
@@ -112,6 +113,7 @@ class Snapshot:
                 layout.INBOX,
                 layout.SETTINGS,
                 layout.SCHEDULES,
+                layout.SOURCES,
                 layout.REPLIES,
                 layout.ENVIRONMENTS_FILE,
             )
@@ -123,16 +125,18 @@ class Snapshot:
         return told
 
     def _signed(self, view: View, tip: str) -> View:
-        """Say who wrote the schedules of a file whose last readable version has come back into force."""
+        """Say who wrote schedules or a source whose last readable version has come back into force."""
         unsigned = {
-            path: each for path, each in view.records.items() if isinstance(each, Table) and not each.by
+            path: each
+            for path, each in view.records.items()
+            if isinstance(each, Table | Followed) and not each.by
         }
         signed: dict[str, Record] = {}
         for path, table in unsigned.items():
             commits = (commit for commit, data in self.hub.older(tip, path) if data == view.files[path])
             commit = next(commits, None)
             by = "" if commit is None else self.hub.origin(commit, path)[1]
-            signed[path] = replace(table, by=by or "unknown")
+            signed[path] = replace(table, by=author_of(by) or "unknown")
         return replace(view, records={**view.records, **signed}) if signed else view
 
     def _undone(self, tip: str, by_hand: Changes, base: View, breaking: set[str]) -> dict[str, bytes | None]:

@@ -36,6 +36,8 @@ VERBS = {
     "artifact": "bnet.cli.artifact_all:artifact",
     "pipeline": "bnet.cli.pipeline:pipeline",
     "release": "bnet.cli.release:release",
+    "source": "bnet.cli.source:source",
+    "steward": "bnet.cli.steward:steward",
     "hub": "bnet.cli.hub:hub",
     "message": "bnet.cli.message:message",
     "audit": "bnet.cli.audit:audit",

@@ -6,9 +6,12 @@ import msgspec
 import xxhash
 from msgspec.structs import replace
 
+from bnet.codec import layout
 from bnet.codec.documents import BROKEN
 from bnet.codec.view import File, View, advance
+from bnet.model.base import Record
 from bnet.model.schedule import Table
+from bnet.model.source import Followed
 from bnet.model.state import InboxFile, Problem
 
 VERSION = 4
@@ -20,7 +23,9 @@ def freeze(view: View, commit: str | None) -> bytes:
     problems = [(each.path, each.message, each.commit) for each in view.problems.values()]
     # YAML is dear to parse: a table of 10,000 schedules takes seconds, and milliseconds from here.
     tables = {
-        path: msgspec.msgpack.encode(each) for path, each in view.records.items() if isinstance(each, Table)
+        path: msgspec.msgpack.encode(each)
+        for path, each in view.records.items()
+        if isinstance(each, Table | Followed)
     }
     kept = (
         VERSION,
@@ -54,7 +59,10 @@ def thaw(data: bytes) -> tuple[View, str] | None:
         return None
     _, commit, files, archive, inbox, problems, restore, parsed = kept
     try:
-        tables = {path: _TABLE.decode(each) for path, each in parsed.items()}
+        tables = {
+            path: (_TABLE if layout.source_file(path) is None else _SOURCE).decode(each)
+            for path, each in parsed.items()
+        }
     except BROKEN:
         return None  # of another bnet
     changes: dict[str, File | None] = {
@@ -72,4 +80,5 @@ def thaw(data: bytes) -> tuple[View, str] | None:
     ), commit
 
 
-_TABLE = msgspec.msgpack.Decoder(Table)
+_TABLE: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Table)
+_SOURCE: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Followed)

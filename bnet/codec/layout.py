@@ -21,13 +21,26 @@ SHARED = ARTIFACTS + "files/"
 ENVIRONMENTS_FILE = ROOT + "environments.yaml"
 ENVIRONMENTS = ROOT + "environments/"
 RELEASES = ROOT + "releases/"
+SOURCES = ROOT + "sources/"
 MESSAGES = "messages/"  # what people write to each other; codec/letter_paths.py knows the names in there
 ASKS = ROOT + "messages/asks/"
 FILED = ROOT + "messages/archive/"
 REPLIES = ROOT + "replies.yaml"
 TAKEN_UP = ROOT + "messages/replies.json"
 
-DIRECTORIES = (INBOX, REJECTED, SERVERS, JOBS, KEYS, LOCKS, ARCHIVE, SCHEDULES, ENVIRONMENTS, RELEASES)
+DIRECTORIES = (
+    INBOX,
+    REJECTED,
+    SERVERS,
+    JOBS,
+    KEYS,
+    LOCKS,
+    ARCHIVE,
+    SCHEDULES,
+    SOURCES,
+    ENVIRONMENTS,
+    RELEASES,
+)
 
 DOCUMENT_LIMIT = 1_000_000  # bytes; a larger file is set aside unread
 
@@ -112,7 +125,7 @@ def named_in(directory: str, path: str) -> str | None:
 
 def schedule_file(path: str) -> str | None:
     """Return the stem of a file of schedules, if a path is one."""
-    return _stem(path, ".yaml")
+    return _stem(path, SCHEDULES, ".yaml")
 
 
 def cursor_path(stem: str) -> str:
@@ -122,12 +135,32 @@ def cursor_path(stem: str) -> str:
 
 def cursor_file(path: str) -> str | None:
     """Return the stem of the file of schedules whose cursor a path is, if it is one."""
-    return _stem(path, ".state.json")
+    return _stem(path, SCHEDULES, ".state.json")
 
 
-def _stem(path: str, end: str) -> str | None:
-    stem = path.removeprefix(SCHEDULES).removesuffix(end)
-    return stem if path.startswith(SCHEDULES) and path.endswith(end) and is_name(stem) else None
+def source_path(name: str) -> str:
+    """Return the path of a source."""
+    return f"{SOURCES}{checked(name)}.yaml"
+
+
+def source_file(path: str) -> str | None:
+    """Return the name of the source that a file says, if a path is one."""
+    return _stem(path, SOURCES, ".yaml")
+
+
+def seen_path(name: str) -> str:
+    """Return the path of what was seen of a source."""
+    return f"{SOURCES}{checked(name)}.state.json"
+
+
+def seen_file(path: str) -> str | None:
+    """Return the name of the source of which a path holds what was seen, if it does."""
+    return _stem(path, SOURCES, ".state.json")
+
+
+def _stem(path: str, folder: str, end: str) -> str | None:
+    stem = path.removeprefix(folder).removesuffix(end)
+    return stem if path.startswith(folder) and path.endswith(end) and is_name(stem) else None
 
 
 def archive_path(day: datetime, number: int) -> str:

@@ -11,6 +11,7 @@ from bnet.codec.environments import read_environments
 from bnet.codec.letter_paths import ask_key
 from bnet.codec.replies import read_replies
 from bnet.codec.schedules import complaint_about, read_table
+from bnet.codec.sources import complaint_about_source, read_source
 from bnet.errors import Invalid
 from bnet.model.artifact import Kept, Shared
 from bnet.model.base import Record
@@ -22,6 +23,7 @@ from bnet.model.message import Ask
 from bnet.model.reply import Replies, TakenUp
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
+from bnet.model.source import Followed, Seen
 from bnet.model.state import InboxFile, KeyFile, Problem, Rejection, State
 
 Older = Callable[[str], Iterable[tuple[str, bytes]]]
@@ -144,6 +146,12 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
         environments=environments,
         standings={record.name: record for record in view.records.values() if isinstance(record, Standing)},
         releases={record.name: record for record in view.records.values() if isinstance(record, Release)},
+        sources={record.name: record for record in view.records.values() if isinstance(record, Followed)},
+        seen={
+            layout.seen_file(path) or "": record
+            for path, record in view.records.items()
+            if isinstance(record, Seen)
+        },
         archive=frozenset(path for path in view.archive if path.startswith(layout.ARCHIVE)),
         asks={
             ask_key(path) or "": record for path, record in view.records.items() if isinstance(record, Ask)
@@ -218,8 +226,8 @@ class _Draft:
             data, record = self._earlier(path, kind)
             if layout.is_machine(path):
                 self.restore[path] = data
-        elif isinstance(record, Table):
-            record = msgspec.structs.replace(record, by=file.author)
+        elif isinstance(record, Table | Followed):
+            record = msgspec.structs.replace(record, by=author_of(file.author))
         if record is not None and data is not None:
             self.files[path] = data
             part = layout.job_part(path)
@@ -256,6 +264,11 @@ class _Draft:
         )
 
 
+def author_of(address: str) -> str:
+    """Return who wrote a document, from a commit's address; a transaction's has the word bnet at its end."""
+    return address.removesuffix("@bnet")
+
+
 _PARTS: dict[str, type[Record]] = {"job": JobSpec, "wanted": Wanted, "claim": Claim, "result": JobResult}
 
 _FILES: dict[str, type[Record]] = {
@@ -289,6 +302,8 @@ def _kind(path: str, part: tuple[int, str] | None) -> type[Record] | None:
         return Cursor if layout.cursor_file(path) else Table if layout.schedule_file(path) else None
     if layout.kept_number(path) is not None:
         return Kept
+    if path.startswith(layout.SOURCES):
+        return Seen if layout.seen_file(path) else Followed if layout.source_file(path) else None
     if ask_key(path) is not None:
         return Ask
     return Rejection if path.startswith(layout.REJECTED) and path.endswith(".yaml") else None
@@ -300,6 +315,8 @@ def _misplaced(path: str) -> str:
         return "is a file where a directory belongs"
     if path.startswith(layout.SETTINGS + "/"):
         return "is in a directory that has taken the place of the settings"
+    if path.startswith(layout.SOURCES):
+        return complaint_about_source(path)
     return complaint_about(path) if path.startswith(layout.SCHEDULES) else ""
 
 
@@ -313,6 +330,8 @@ def _read(path: str, kind: type[Any], data: bytes) -> tuple[Record | None, str]:
             record = read_replies(data, path)
         elif kind is Environments:
             record = read_environments(data, path)
+        elif kind is Followed:
+            record = read_source(data, path, layout.source_file(path) or "")
         elif kind is Settings or kind is Rejection:
             text = people.parse(data, path)
             record = people.read(text, kind, {} if text.data is None else text.data)

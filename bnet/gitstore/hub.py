@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
+from bnet.codec.addresses import shown
 from bnet.codec.layout import ROOT
 from bnet.codec.view import Changes
 from bnet.errors import Damaged, HubUnreachable
 from bnet.gitstore import objects
 from bnet.gitstore.repo import NETWORK_TIMEOUT, SSH_OPTIONS, Repo
-from bnet.gitstore.sources import shown
 from bnet.model.message import Brought
 from bnet.ports import Commit, Look, Recorded, Stamp, Update
 from bnet.process import Completed, TimedOut, run

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bnet.app.site import Behind, Ground, Kind
+from bnet.codec.addresses import shown
 from bnet.errors import BnetError, HubUnreachable
 from bnet.files import move
 from bnet.gitstore.hub import with_ssh
 from bnet.gitstore.repo import LOCAL_TIMEOUT, NETWORK_TIMEOUT, GitMissing, Repo
-from bnet.gitstore.sources import shown
 from bnet.process import Completed, TimedOut, run
 
 HEADS = "refs/heads/"

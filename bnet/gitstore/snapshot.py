@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from bnet.codec.addresses import check_address, shown
 from bnet.errors import BnetError, HubUnreachable
 from bnet.gitstore.repo import Repo
-from bnet.gitstore.sources import SNAPSHOTS, check_address, on_hub, shown
+from bnet.gitstore.sources import SNAPSHOTS, on_hub
 from bnet.process import TimedOut
 
 PUSH_TIMEOUT = 3600.0  # a stalled one is ended much earlier, by ssh and HTTP themselves (see `repo`)

@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
-from bnet.errors import BnetError, HubUnreachable, Invalid
+from bnet.codec.addresses import check_address, shown
+from bnet.errors import BnetError, HubUnreachable, Invalid, RepositoryUnreachable
 from bnet.gitstore.repo import NETWORK_TIMEOUT, Repo
 from bnet.process import TimedOut
 
@@ -15,32 +16,12 @@ SNAPSHOTS = "refs/bnet/sources/"
 RESOLVE_TIMEOUT = 15.0  # seconds
 AT_ONCE = 200  # refs deleted in one push: their names stand in its arguments
 
-_PROTOCOLS = "file:git:http:https:ssh"
+PROTOCOLS = "file:git:http:https:ssh"
 _OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SNAPSHOT = re.compile(re.escape(SNAPSHOTS) + f"({_OID.pattern})")
 
-# What is none of these would be a transport helper (`ext::sh -c ...` runs what it likes), an option of Git or
-# ssh, or a path that means another thing in another directory.
-_ADDRESS = re.compile(
-    r"""
-      /.*
-    | file:///.*
-    | (?: https? | git | ssh )://
-      (?: [\w.~%+][^@/]* @ )?  (?: [a-z0-9][a-z0-9._-]* | \[[0-9a-f:.]+\] )  (?: :\d+ )?  /.*
-    | (?: \w[\w.+-]* @ )?  [a-z0-9][a-z0-9._-]* : (?! : | // | - ) .+
-    """,
-    re.VERBOSE | re.IGNORECASE | re.ASCII,
-)
-_SECRET = re.compile(r"(?<!ssh)://[^@/\s]+@")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # The rules of git-check-ref-format(1).
 _NO_REF = re.compile(r"^$|^@$|[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|/\.|[/.]$|\.lock(/|$)")
-
-
-class RepositoryUnreachable(BnetError):
-    """A repository's host gave no answer; it may be asked again later."""
-
-    exit_code = 4
 
 
 _AWAY = "its host cannot be reached"
@@ -117,24 +98,6 @@ def _no_such_ref(repository: str, ref: str, env: Mapping[str, str]) -> BnetError
     )
 
 
-def check_address(address: str) -> None:
-    """Let nothing pass that Git could take for an option or a program to run.
-
-    Raises:
-        Invalid: it is no address of a repository that bnet uses.
-    """
-    if _CONTROL.search(address) or not _ADDRESS.fullmatch(address):
-        raise Invalid(
-            f"{shown(address)!r} is no address of a repository",
-            hint="write an absolute path, user@host:path, or a URL of https, http, ssh, git or file",
-        )
-
-
-def shown(address: str) -> str:
-    """Return an address, or a text with addresses, as people may see it: without passwords and tokens."""
-    return _SECRET.sub("://***@", address)
-
-
 def listed(address: str, patterns: Sequence[str], env: Mapping[str, str], timeout: float) -> dict[str, str]:
     """Return some refs of a repository, name -> id; one round trip.
 
@@ -150,19 +113,20 @@ def listed(address: str, patterns: Sequence[str], env: Mapping[str, str], timeou
     """
     check_address(address)
     # No directory of its own: a remote or a setting of the repository around us must mean nothing here.
-    nowhere = Repo(Path(os.devnull), {"GIT_ALLOW_PROTOCOL": _PROTOCOLS, **env})
+    nowhere = Repo(Path(os.devnull), {"GIT_ALLOW_PROTOCOL": PROTOCOLS, **env})
     try:
         done = nowhere.git("ls-remote", "--", address, *patterns, timeout=timeout)
     except TimedOut:
         raise RepositoryUnreachable(f"{shown(address)} did not answer within {timeout:.0f} s") from None
     if done.code != 0:
-        raise _meant(address, done.complaint)
+        raise meant(address, done.complaint)
     # No `splitlines`: a name may hold what ends a line for Python, such as U+2028, and nothing that does for Git.
     lines = (line.split("\t", 1) for line in done.out.decode(errors="replace").split("\n") if line)
     return {name: oid for oid, name in lines}
 
 
-def _meant(address: str, complaint: str) -> BnetError:
+def meant(address: str, complaint: str) -> BnetError:
+    """Return the error for what Git says of a repository: whether another try is worth it, and the reason."""
     said = " ".join(shown(complaint).split())
     for pattern, words in _MEANINGS:
         if re.search(pattern, said, re.IGNORECASE):
@@ -256,7 +220,7 @@ def make_repo(directory: Path, env: Mapping[str, str], algorithm: str) -> Repo:
         env: from `repo.environment`.
         algorithm: `sha1` or `sha256`.
     """
-    repo = Repo(directory, {"GIT_ALLOW_PROTOCOL": _PROTOCOLS, **env})
+    repo = Repo(directory, {"GIT_ALLOW_PROTOCOL": PROTOCOLS, **env})
     done = repo.git("init", "--quiet", "--bare", "--template=", f"--object-format={algorithm}")
     if done.code != 0:
         raise BnetError(

@@ -69,6 +69,16 @@ class Home:
         return self.path / "sync.lock"
 
     @property
+    def steward_lock(self) -> Path:
+        """Held by the process that does chores for the network, while this server is the steward."""
+        return self.path / "steward.lock"
+
+    @property
+    def repositories(self) -> Path:
+        """The directory of copies of other repositories; they can be had again."""
+        return self.path / "repositories"
+
+    @property
     def mirror_lock(self) -> Path:
         """Held for a moment by whoever writes to a mirror."""
         return self.path / "mirror.lock"

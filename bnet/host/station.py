@@ -33,10 +33,14 @@ class Station:
         self.home.ensure()
         if not self._lock.try_acquire():
             return False
+        self.heed_signals()
+        return True
+
+    def heed_signals(self) -> None:
+        """Take being told to end as a question from now on, see `stop_asked`."""
         for name in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(ValueError):  # not in the main thread: a test, or an embedder's business
                 signal.signal(name, self._ask)
-        return True
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self._asked:
@@ -51,9 +55,9 @@ class Station:
         """Tell whether this process was asked to end: once means after this round, twice means now."""
         return self._asked
 
-    def log(self, text: str) -> None:
-        """Write a line into this server's log, which is kept from growing for ever."""
-        path = self.home.logs / "sync.log"
+    def log(self, text: str, name: str = "sync.log") -> None:
+        """Write a line into one of this server's logs, which are kept from growing for ever."""
+        path = self.home.logs / name
         with contextlib.suppress(OSError):
             if path.exists() and path.stat().st_size > LOG_BYTES:
                 set_aside(path, ".1")

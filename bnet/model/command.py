@@ -11,6 +11,7 @@ Duration = Annotated[
     float | str, msgspec.Meta(description="seconds, or a number with s, m, h, d or w: 90, 10m, 1h30m")
 ]
 Text = Annotated[str | int | float, msgspec.Meta(description="a text; numbers are taken as written")]
+SourceRef = Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="a source's name")]
 ScheduleRef = Annotated[str, msgspec.Meta(min_length=1, max_length=129, description="a schedule's name")]
 Reproduce = Annotated[
     int, msgspec.Meta(ge=1, le=5, description="on how many servers it has to come out the same")
@@ -148,6 +149,19 @@ class ResumeSchedule(Strict, frozen=True, kw_only=True):
     schedule: ScheduleRef
 
 
+class PauseSource(Strict, frozen=True, kw_only=True):
+    """A source is not looked at until it is resumed."""
+
+    source: SourceRef
+    reason: str = ""
+
+
+class ResumeSource(Strict, frozen=True, kw_only=True):
+    """A paused source is looked at again; what came meanwhile counts."""
+
+    source: SourceRef
+
+
 Command = (
     Submit
     | CancelJob
@@ -160,6 +174,8 @@ Command = (
     | DrainServer
     | PauseSchedule
     | ResumeSchedule
+    | PauseSource
+    | ResumeSource
 )
 
 VERBS: dict[str, type[Command]] = {
@@ -174,4 +190,6 @@ VERBS: dict[str, type[Command]] = {
     "drain": DrainServer,
     "pause_schedule": PauseSchedule,
     "resume_schedule": ResumeSchedule,
+    "pause_source": PauseSource,
+    "resume_source": ResumeSource,
 }

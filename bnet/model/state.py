@@ -14,6 +14,7 @@ from bnet.model.message import Ask
 from bnet.model.reply import Replies, TakenUp
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
+from bnet.model.source import Followed, Seen
 
 
 class KeyEntry(Record, frozen=True, kw_only=True):
@@ -70,6 +71,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     `kept` lists artifacts by their jobs, `shared` the files that people share, by name.
     `schedules` holds people's files of schedules by stem, `cursors` what was fired of each.
     `environments` are people's settings of where things are deployed to, `standings` what is deployed there.
+    `sources` holds the sources in force by name, `seen` what was seen of each.
     `asks` is what messages asked for, by their keys; days whose messages have gone are in the files named by `filed`.
     `replies` holds the rules for automatic answers, `taken_up` since when each applies.
     `restore` lists machine documents that a commit by hand changed: what the next transaction writes back.
@@ -91,6 +93,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     environments: Environments = Environments()
     standings: Mapping[str, Standing] = {}
     releases: Mapping[str, Release] = {}
+    sources: Mapping[str, Followed] = {}
+    seen: Mapping[str, Seen] = {}
     archive: frozenset[str] = frozenset()
     asks: Mapping[str, Ask] = {}
     filed: frozenset[str] = frozenset()

@@ -15,8 +15,10 @@ from bnet.model.command import (
     NeedRef,
     PauseSchedule,
     PauseServer,
+    PauseSource,
     ResumeSchedule,
     ResumeServer,
+    ResumeSource,
     RetryJob,
     RollBack,
     SetPriority,
@@ -25,7 +27,7 @@ from bnet.model.command import (
 from bnet.model.job import Job, JobSpec
 from bnet.model.server import Server
 from bnet.model.state import KeyEntry, KeyFile
-from bnet.rules import approvals, conditions, environments, jobs, schedules, servers
+from bnet.rules import approvals, conditions, environments, jobs, schedules, servers, sources
 from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
 from bnet.rules.specs import Batch, Facts, combinations, job_spec, number_of, source_of
@@ -34,9 +36,12 @@ from bnet.rules.transaction import Transaction
 MOST_JOBS = 2000  # of one file or submission, and so of one transaction's message
 LARGEST_JOB = 500_000  # bytes
 LARGEST_FILE = 20_000_000  # bytes of all jobs of one file: a matrix and aliases make much of little
+SOURCE_KEYS = "source:"  # begins the keys that commits of sources become jobs under
 
 
-def admit(tx: Transaction, commands: Sequence[Command], *, by: str, facts: Facts) -> list[int]:
+def admit(
+    tx: Transaction, commands: Sequence[Command], *, by: str, facts: Facts, own: bool = False
+) -> list[int]:
     """Apply commands, all or none.
 
     Args:
@@ -44,6 +49,7 @@ def admit(tx: Transaction, commands: Sequence[Command], *, by: str, facts: Facts
         commands: in order; a later one may refer to a job of an earlier one by name.
         by: who asks.
         facts: what was looked up for them.
+        own: bnet itself asks, and may use the keys that are its own.
 
     Returns:
         The numbers of the jobs that were submitted, or that had the same key already.
@@ -57,6 +63,8 @@ def admit(tx: Transaction, commands: Sequence[Command], *, by: str, facts: Facts
     size = 0
     for index, command in enumerate(commands):
         try:
+            if not own and isinstance(command, Submit) and (command.key or "").startswith(SOURCE_KEYS):
+                raise Illegal(f"a key that begins with {SOURCE_KEYS} is bnet's own; choose another one")
             made = _one(trial, command, by, facts, batch)
             numbers += made
             size += sum(len(encode(trial.jobs[number].spec)) for number in made if number in trial.jobs)
@@ -113,11 +121,23 @@ def _one(tx: Transaction, command: Command, by: str, facts: Facts, batch: Batch)
             tx.apply(servers.wish(_server(tx, command.server), "draining", by=by, why=command.reason))
         case ResumeServer():
             tx.apply(servers.wish(_server(tx, command.server), "active", by=by, why=""))
-        case PauseSchedule():
-            tx.apply(schedules.pause(tx, command.schedule, by=by, reason=command.reason))
-        case ResumeSchedule():
-            tx.apply(schedules.resume(tx, command.schedule, by=by))
+        case PauseSchedule() | ResumeSchedule() | PauseSource() | ResumeSource():
+            tx.apply(_paused_or_resumed(tx, command, by))
     return []
+
+
+def _paused_or_resumed(
+    tx: Transaction, command: PauseSchedule | ResumeSchedule | PauseSource | ResumeSource, by: str
+) -> Change:
+    match command:
+        case PauseSchedule():
+            return schedules.pause(tx, command.schedule, by=by, reason=command.reason)
+        case ResumeSchedule():
+            return schedules.resume(tx, command.schedule, by=by)
+        case PauseSource():
+            return sources.pause_source(tx, command.source, by=by, reason=command.reason)
+        case ResumeSource():
+            return sources.resume_source(tx, command.source, by=by)
 
 
 def _job(tx: Transaction, number: int, facts: Facts) -> Job:

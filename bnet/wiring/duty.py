@@ -23,6 +23,7 @@ from bnet.ports import Clock, Update
 from bnet.rules.keeping import in_store
 from bnet.rules.locks import leases_of
 from bnet.wiring.machine import Machine
+from bnet.wiring.steward import Office
 
 CLEARING_EVERY = 600.0  # seconds between two tries to delete what was given up
 STRAY_EVERY = 86400.0  # seconds between two looks at what lies in the store unnamed
@@ -99,6 +100,15 @@ class Duty:
         noted = idle.note(argv, env, hub.last_told, until, self.clock.boot_id(), str(self.machine.home.path))
         write_atomic(path, noted, durable=False, mode=0o600)
 
+    @cached_property
+    def office(self) -> Office:
+        """What this server does as the steward."""
+        return Office(self.machine, self.identity, self.station)
+
+    def hand_over(self, node: Node) -> float | None:
+        """Start the steward's process where there are chores that nobody does."""
+        return self.office.hand_over(node.ledger.state)
+
     def sweep(self, node: Node) -> None:
         """Remove what nobody needs any more."""
         retention = node.ledger.state.settings.retention
@@ -108,6 +118,7 @@ class Duty:
             try:
                 self._sweep_sources(node, retention.sources)
                 self._sweep_holds(node)
+                self.office.sweep(node.ledger.state)
             except BnetError as error:
                 self.log(f"what nobody needs stays on the hub until the next look: {error}")
 

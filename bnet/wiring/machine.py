@@ -18,13 +18,13 @@ from bnet.app.post import Post
 from bnet.app.submit import Outbox
 from bnet.app.whereabouts import hub_here, ledger_branch
 from bnet.codec import people
+from bnet.codec.addresses import shown
 from bnet.errors import BnetError, HubUnreachable, Taken, said
 from bnet.files import read_json, read_or_none, write_atomic, write_json
 from bnet.gitstore.checkup import GitCheckup
 from bnet.gitstore.hub import RemoteHub
 from bnet.gitstore.places import GitGrounds, advice
 from bnet.gitstore.repo import environment
-from bnet.gitstore.sources import shown
 from bnet.host import traits
 from bnet.host.checkup import HostCheckup
 from bnet.host.clock import SystemClock
@@ -389,7 +389,8 @@ class Machine:
 
     def resolve(self, repository: str, ref: str) -> str | Unresolved:
         """Return the commit that a ref of a repository is, or why nobody knows."""
-        from bnet.gitstore.sources import RepositoryUnreachable, resolve
+        from bnet.errors import RepositoryUnreachable
+        from bnet.gitstore.sources import resolve
 
         try:
             return resolve(repository, ref, self.git_env)

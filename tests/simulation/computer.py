@@ -274,6 +274,9 @@ class Host:
     def rest(self, node: Node, seconds: float | None) -> None:
         """Each sync asks the hub itself."""
 
+    def hand_over(self, node: Node) -> float | None:
+        """Nothing here acts outside the hub."""
+
     def sweep(self, node: Node) -> None:
         """What reported runs left stays."""
 

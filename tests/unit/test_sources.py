@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bnet.errors import BnetError, HubUnreachable, Invalid
+from bnet.errors import BnetError, HubUnreachable, Invalid, RepositoryUnreachable
 from bnet.gitstore import repo, sources
-from bnet.gitstore.sources import SNAPSHOTS, RepositoryUnreachable, delete, outdated, resolve
+from bnet.gitstore.sources import SNAPSHOTS, delete, outdated, resolve
 
 A, B = "a" * 40, "b" * 40
 

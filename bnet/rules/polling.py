@@ -1,0 +1,212 @@
+"""New commits of sources become jobs, each one once.
+
+What was seen of a source is a document of the ledger, so a transaction that deals with a commit also says so, and
+of two servers that have seen it one is told to decide again. The key of each job names source and commit: should
+that document ever say less than happened, it still is one job.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import xxhash
+from msgspec.structs import replace
+
+from bnet.codec import layout
+from bnet.model.command import Submit
+from bnet.model.job import Source
+from bnet.model.source import Followed, Obstacle, Seen
+from bnet.model.state import KeyFile
+from bnet.rules import jobs
+from bnet.rules.admit import SOURCE_KEYS, admit
+from bnet.rules.change import Change
+from bnet.rules.jobs import Illegal
+from bnet.rules.sources import paused_because, seen_of
+from bnet.rules.specs import Facts
+from bnet.rules.transaction import Transaction
+
+MOST_ARRIVED = 500  # commits of one transaction that become jobs; the next one goes on
+MOST_PAST = 1000
+MOST_BYTES = 700_000  # of the refs of one source: what was seen of it is a document, and holds a million
+LONGEST_REASON = 500  # characters
+HEADS, TAGS = "refs/heads/", "refs/tags/"
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """A ref that is not where it was seen last.
+
+    Attributes:
+        ref: its full name.
+        new: the commit that it is on now.
+        commits: those that count, of the ones that nobody has seen before: oldest first.
+        upto: the commit that is dealt with once these are: `new`, or one before it where there are very many.
+        priority: of its jobs; None for that of the template.
+        left: the commit that it was on, where `new` does not contain that.
+    """
+
+    ref: str
+    new: str
+    commits: tuple[str, ...] = ()
+    upto: str = ""
+    priority: int | None = None
+    left: str = ""
+
+
+class Sight(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at a source's repository.
+
+    Attributes:
+        source: as it was in force.
+        base: what had been seen of it, which the moves are counted from.
+        refs: those that are meant, ref -> commit; None where there was no answer.
+        moves: of those, the ones that brought something.
+        trouble: why there was no answer, or nothing can come of it.
+    """
+
+    source: Followed
+    base: Seen
+    refs: Mapping[str, str] | None = None
+    moves: tuple[Move, ...] = ()
+    trouble: str = ""
+
+
+def key_of(name: str, commit: str) -> str:
+    """Return the key under which a commit of a source becomes a job once."""
+    return f"{SOURCE_KEYS}{name}:{commit}"
+
+
+def source_and_commit(key: str) -> tuple[str, str] | None:
+    """Return the source and the commit that a key stands for; None for another's key."""
+    words = key.split(":")
+    return (words[1], words[2]) if key.startswith(SOURCE_KEYS) and len(words) == 3 else None
+
+
+def submission(source: Followed, move: Move, commit: str) -> Submit:
+    """Return the job that a commit becomes."""
+    asked = source.asked.submit
+    told = {"BNET_SOURCE": source.name, "BNET_REF": move.ref, "BNET_COMMIT": commit}
+    if move.ref.startswith(HEADS):
+        told["BNET_BRANCH"] = move.ref.removeprefix(HEADS)
+    if move.ref.startswith(TAGS):
+        told["BNET_TAG"] = move.ref.removeprefix(TAGS)
+    ref = move.ref if move.ref.isprintable() else None  # the commit says all that is needed
+    return replace(
+        asked,
+        name=asked.name or source.name,
+        priority=asked.priority if move.priority is None else move.priority,
+        source=Source(repository=source.asked.repository, ref=ref, commit=commit),
+        env={**asked.env, **told},
+        key=key_of(source.name, commit),
+    )
+
+
+def poll(tx: Transaction, sights: Sequence[Sight], facts: Facts, who: str) -> None:
+    """Take in what was seen of sources, and forget those that are no more.
+
+    Args:
+        tx: what it is applied to.
+        sights: one for each source that was looked at.
+        facts: what was looked up for the jobs.
+        who: the server that looked.
+    """
+    for name in sorted(tx.state.seen.keys() - tx.state.sources.keys()):
+        tx.apply(Change(verb="forget-source", target=name, files={layout.seen_path(name): None}))
+    room = MOST_ARRIVED
+    for sight in sights:
+        name = sight.source.name
+        source, seen = tx.state.sources.get(name), seen_of(tx, name)
+        if source is None or source != sight.source or seen != sight.base:
+            continue  # edited, paused or dealt with meanwhile: the next look is at what is so then
+        if paused_because(source, seen) is not None:
+            continue
+        said = len(tx.changes)
+        after = _after(tx, sight, facts, who, room)
+        if after != seen:
+            tx.documents[layout.seen_path(name)] = after
+        room -= sum(each.verb == "arrive" for each in tx.changes[said:])
+        if after != seen and len(tx.changes) == said:
+            trouble = after.obstacle.reason[:120] if after.obstacle is not None else ""
+            tx.apply(Change(verb="look", target=name, note=trouble, fields={"refs": len(after.refs)}))
+
+
+def _after(tx: Transaction, sight: Sight, facts: Facts, who: str, room: int) -> Seen:
+    """Return what has been seen once a look is dealt with."""
+    base, source = sight.base, sight.source
+    if sight.refs is None or sum(len(ref) + 60 for ref in sight.refs) > MOST_BYTES:
+        many = f"{len(sight.refs or ()):,} branches and tags are too many for one source; name fewer"
+        return replace(base, obstacle=_obstacle(tx, base, sight.trouble or many, who))
+    refs, trouble, known = dict(sight.refs), sight.trouble, {*base.refs.values(), *base.past}
+    for move in sight.moves:
+        move = replace(move, commits=tuple(each for each in move.commits if each not in known))
+        why, upto = _arrive(tx, source, move, facts, room)
+        room -= len(move.commits)
+        trouble = trouble or why
+        before = base.refs.get(move.ref)
+        if upto:
+            refs[move.ref] = upto
+        elif before is None:
+            refs.pop(move.ref, None)  # as new at the next look as it is now
+        else:
+            refs[move.ref] = before
+    gone = [oid for ref, oid in base.refs.items() if ref not in refs and ref not in sight.refs]
+    gone += [move.left for move in sight.moves if move.left and refs.get(move.ref) == move.upto]
+    past = [*(each for each in base.past if each not in gone), *dict.fromkeys(gone)]
+    return Seen(
+        repository=source.asked.repository,
+        patterns=source.refs,
+        refs=refs,
+        past=tuple(past[-MOST_PAST:]),
+        obstacle=_obstacle(tx, base, trouble, who) if trouble else None,
+    )
+
+
+def _obstacle(tx: Transaction, base: Seen, reason: str, who: str) -> Obstacle:
+    """Return what stands in the way; one that was there already has stood there since then."""
+    reason = reason[:LONGEST_REASON]
+    if base.obstacle is not None and base.obstacle.reason == reason:
+        return base.obstacle
+    since = tx.now if base.obstacle is None else base.obstacle.at
+    return Obstacle(at=since, by=who, reason=reason)
+
+
+def _arrive(tx: Transaction, source: Followed, move: Move, facts: Facts, room: int) -> tuple[str, str]:
+    """Let a ref's commits become jobs.
+
+    Returns:
+        Why not all of them did, and the commit that is dealt with: "" for none.
+    """
+    fresh = [commit for commit in move.commits if not _is_known(tx, key_of(source.name, commit))]
+    if len(fresh) > room:
+        return "", ""
+    trial = tx.fork()
+    for commit in fresh:
+        try:
+            numbers = admit(
+                trial, [submission(source, move, commit)], by=source.by or "unknown", facts=facts, own=True
+            )
+        except Illegal as error:
+            return f"commit {commit[:10]} cannot become a job: {error.message}", ""
+        fields: dict[str, str | int] = {"commit": commit, "ref": move.ref}
+        fields["jobs"] = ",".join(map(str, numbers[:20]))
+        shown = " ".join(f"#{number}" for number in numbers[:10])
+        trial.apply(Change(verb="arrive", target=source.name, note=shown, fields=fields))
+        if source.asked.coalesce == "newest":
+            _supersede(trial, source, move.ref, numbers)
+    tx.join(trial)
+    return "", move.upto
+
+
+def _is_known(tx: Transaction, key: str) -> bool:
+    path = layout.key_path(xxhash.xxh3_64_hexdigest(key.encode()))
+    known = tx.documents.get(path) or tx.state.keys.get(path)
+    return isinstance(known, KeyFile) and key in known.keys
+
+
+def _supersede(tx: Transaction, source: Followed, ref: str, made: Sequence[int]) -> None:
+    """End what still waits of the same ref: only the newest counts."""
+    for job in list(tx.jobs.values()):
+        spec = job.spec
+        if job.state != "pending" or job.number in made or not (spec.key or "").startswith(SOURCE_KEYS):
+            continue
+        if (spec.env.get("BNET_SOURCE"), spec.env.get("BNET_REF")) == (source.name, ref):
+            why = f"superseded by #{made[0]}"
+            tx.apply(jobs.cancel(job, by=source.by or "unknown", reason=why, now=tx.now, superseded=True))

@@ -1,0 +1,159 @@
+"""This server as the steward: which chores there are, and the process that does them."""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bnet.app.ledger import Ledger
+from bnet.app.steward import GaveUp, Steward, Task, holder_of, is_wanted
+from bnet.errors import BnetError, HubUnreachable
+from bnet.files import read_json, write_json
+from bnet.host.lock import HostLock
+from bnet.host.processes import Sessions
+from bnet.host.station import Station
+from bnet.model.server import Identity
+from bnet.model.state import State
+from bnet.wiring.machine import Machine
+
+if TYPE_CHECKING:
+    from bnet.app.steward import Chore
+    from bnet.gitstore.mirrors import Mirrors
+
+REST_S = 900.0  # seconds for which a server that gave up leaves the office to others
+AGAIN_S = (
+    60.0  # seconds after which a sync looks again whether the process that it started has come to anything
+)
+LOG = "steward.log"
+
+
+class Office:
+    """The steward's office, as this server holds it or could."""
+
+    def __init__(self, machine: Machine, identity: Identity, station: Station) -> None:
+        """Keep the machine; nothing is opened yet."""
+        self._machine = machine
+        self._identity = identity
+        self._station = station
+        self._sessions = Sessions()
+        self._lock = HostLock(machine.home.steward_lock)
+
+    def tasks(self, ledger: Ledger | None = None) -> tuple[Task, ...]:
+        """Return the chores that there are.
+
+        Args:
+            ledger: what they work on; without it, they can be asked for but not begun.
+        """
+
+        def on(begin: "Callable[[Ledger], Chore]") -> "Callable[[], Chore]":
+            def begun() -> "Chore":
+                assert ledger is not None
+                return begin(ledger)
+
+            return begun
+
+        return (Task("sources", lambda state: bool(state.sources or state.seen), on(self._polling)),)
+
+    def _polling(self, ledger: Ledger) -> "Chore":
+        from bnet.app.lookup import Lookup
+        from bnet.app.polling import Polling
+
+        machine = self._machine
+        lookup = Lookup(ledger.hub, machine.resolve)
+        return Polling(ledger, self.mirrors(), machine.clock, lookup, self._identity.name)
+
+    def mirrors(self) -> "Mirrors":
+        """Return this machine's copies of the repositories of sources."""
+        from bnet.wiring.upstreams import upstreams
+
+        return upstreams(self._machine)
+
+    # -- from a sync
+
+    def hand_over(self, state: State) -> float | None:
+        """Start the steward's process, where there are chores that nobody does and this server may.
+
+        Returns:
+            In how many seconds it is worth another look; None if something else has to change first.
+        """
+        self._sessions.reap()
+        me = state.servers.get(self._identity.name)
+        if me is None or me.wanted != "active" or holder_of(state) or not is_wanted(self.tasks(), state):
+            return None
+        resting = self._rests_s()
+        if resting:
+            return resting
+        if self._lock.try_acquire():
+            self._lock.release()
+            self._start()
+        return AGAIN_S
+
+    def _start(self) -> None:
+        machine = self._machine
+        argv = [sys.executable, "-m", "bnet", "steward"]
+        env = {**machine.env, "BNET_HOME": str(machine.home.path)}
+        try:
+            self._sessions.start(argv, env, machine.home.logs / "steward.err")
+        except BnetError as error:
+            self._station.log(f"no steward: {error}")
+
+    def sweep(self, state: State) -> None:
+        """Remove the copies of repositories that no source names any more, unless this server is at work on them."""
+        if self._machine.home.repositories.is_dir() and self._lock.try_acquire():
+            try:
+                self.mirrors().sweep({each.asked.repository for each in state.sources.values()})
+            finally:
+                self._lock.release()
+
+    # -- the process
+
+    def serve(self, told: Callable[[str], object], *, once: bool) -> bool:
+        """Be the steward as long as there is anything to do; False if this or another server is already.
+
+        Raises:
+            GaveUp: a chore failed three times; this server leaves it to others for a while.
+            HubUnreachable: the hub does not answer.
+        """
+        if not self._lock.try_acquire():
+            return False
+        ledger = self._machine.ledger(self._identity.hub, self._identity.name)
+
+        def both(text: str) -> None:
+            self._station.log(text, LOG)
+            told(text)
+
+        steward = Steward(
+            ledger,
+            self._machine.clock,
+            self.tasks(ledger),
+            who=self._identity.name,
+            told=both,
+            stop=self._station.stop_asked,
+        )
+        try:
+            return steward.serve(once=once)
+        except HubUnreachable as error:
+            both(str(error))
+            raise
+        except GaveUp as error:
+            self._note(error.message)
+            both(f"{error}; another server may try for {REST_S / 60:.0f} minutes")
+            raise
+        except (
+            Exception
+        ) as error:  # a bug, told by whoever called; begun again at once, it would end so again
+            self._note(f"it ended with {type(error).__name__}")
+            raise
+        finally:
+            self._lock.release()
+
+    def _note(self, why: str) -> None:
+        clock = self._machine.clock
+        until = {"boot_id": clock.boot_id(), "until": clock.boot() + REST_S, "why": why[:500]}
+        write_json(self._machine.home.path / "steward.json", until, durable=False)
+
+    def _rests_s(self) -> float:
+        found = read_json(self._machine.home.path / "steward.json") or {}
+        clock, until = self._machine.clock, found.get("until")
+        if found.get("boot_id") != clock.boot_id() or not isinstance(until, int | float):
+            return 0.0
+        return max(0.0, min(REST_S, until - clock.boot()))
