@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -363,6 +363,38 @@ class Upstreams(Protocol):
 
         Returns:
             None where the commit has not come: the ref has moved on meanwhile.
+        """
+
+    def annotate(self, address: str, lines: Mapping[str, Mapping[str, str]]) -> None:
+        """Push lines into the notes of commits, in place of those that begin as they do.
+
+        Args:
+            address: of the repository.
+            lines: commit -> beginning of a line -> the line.
+        """
+
+
+class CommitStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What a forge is told of a commit: how its job stands, under which name, and a sentence."""
+
+    state: Literal["pending", "running", "success", "failure", "error", "cancelled"]
+    context: str
+    description: str
+    ref: str = ""
+
+
+class Forges(Protocol):
+    """The forges that this server may tell how jobs went."""
+
+    def knows(self, address: str) -> bool:
+        """Tell whether there is a token for the host of a repository."""
+
+    def tell(self, address: str, commit: str, status: CommitStatus) -> None:
+        """Set the status of a commit; to do it again does no harm.
+
+        Raises:
+            RepositoryUnreachable: no answer came; it may be tried again.
+            BnetError: the forge refuses.
         """
 
 

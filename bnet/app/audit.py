@@ -16,6 +16,8 @@ from bnet.rules.legal_artifacts import kept_faults
 from bnet.rules.legal_messages import ask_faults, letter_faults
 from bnet.rules.transaction import read_archive
 
+OF_SOURCES = ("arrive", "look", "forget-source", "pause-source", "resume-source")
+
 
 class Wrong(msgspec.Struct, frozen=True):
     """A fault, and the transaction that it is in."""
@@ -130,9 +132,15 @@ def _made(each: Recorded) -> Made:
         claimed=[int(op[1]) for op in words if op[0] == "claim" and len(op) > 1 and op[1].isdecimal()],
         fired=[_firing(op) for op in words if op[0] == "fire"],
         rewound=[op[1] for op in words if op[0] == "schedule" and "rewound=1" in op],
+        arrived=[(op[1], _fields(op).get("commit", "")) for op in words if op[0] == "arrive" and len(op) > 1],
+        sources=frozenset(op[1] for op in words if op[0] in OF_SOURCES and len(op) > 1),
     )
 
 
+def _fields(op: Sequence[str]) -> dict[str, str]:
+    return dict(word.split("=", 1) for word in op[2:] if "=" in word)
+
+
 def _firing(op: Sequence[str]) -> tuple[str, str, str]:
-    fields = dict(word.split("=", 1) for word in op[2:] if "=" in word)
+    fields = _fields(op)
     return (op[1] if len(op) > 1 else "", fields.get("at", ""), fields.get("zone", ""))

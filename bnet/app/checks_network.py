@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from bnet.app.describe_messages import overdue_line
 from bnet.app.finding import Finding, Visit, bad, good, open_
+from bnet.app.sources import obstacles
 from bnet.app.telemetry import settled
 from bnet.codec import layout
 from bnet.model.job import Job
@@ -101,6 +102,17 @@ def messages(visit: Visit) -> Finding:
             _told(broken), f"mend {first} on the hub's branch and commit it; its text is kept as it is"
         )
     return good("every message can be read, and was acknowledged in time where that was asked for")
+
+
+def sources(visit: Visit) -> Finding:
+    """Does something come of every source, and do results get back to it?"""
+    if visit.state is None:
+        return open_("nothing is known of the ledger")
+    found = list(obstacles(visit.state))
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        return bad(found[0] + more, "bnet source check (says it of each; it is tried again by itself)")
+    return good(f"nothing stands in the way of {len(visit.state.sources)} source(s)")
 
 
 def registered(visit: Visit) -> Finding:

@@ -39,6 +39,7 @@ CHECKS: Mapping[str, Check] = {
     "machine-documents": checks_network.broken_by_machines,
     "inbox": checks_network.rejected,
     "messages": checks_network.messages,
+    "sources": checks_network.sources,
     "registered": checks_network.registered,
     "twin": checks_network.twin,
     "wanted": checks_network.wanted,

@@ -6,10 +6,11 @@ from typing import Any
 
 from bnet.app.ledger import Ledger
 from bnet.codec import layout, people
+from bnet.codec.shown import escaped
 from bnet.codec.sources import branches_of, read_source
 from bnet.errors import Taken
 from bnet.model.job import Job
-from bnet.model.source import Followed, Seen
+from bnet.model.source import Followed, Obstacle, Seen
 from bnet.model.state import State
 from bnet.rules.change import Change
 from bnet.rules.polling import source_and_commit
@@ -29,7 +30,6 @@ def describe_source(source: Followed, state: State, job: Job | None) -> dict[str
     """Return a source as one flat object; `job` is the newest that it became."""
     seen = state.seen.get(source.name, Seen())
     paused = paused_because(source, seen)
-    obstacle = seen.obstacle
     return {
         "name": source.name,
         "file": layout.source_path(source.name),
@@ -47,10 +47,15 @@ def describe_source(source: Followed, state: State, job: Job | None) -> dict[str
         "job": None if job is None else job.number,
         "job_state": None if job is None else (job.result.result if job.result else job.state),
         "commit": None if job is None else job.spec.env.get("BNET_COMMIT"),
-        "obstacle": None
-        if obstacle is None
-        else {"since": _time(obstacle.at), "by": obstacle.by, "reason": obstacle.reason},
+        "obstacle": _told(seen.obstacle),
+        "undelivered": _told(seen.undelivered),
     }
+
+
+def _told(obstacle: Obstacle | None) -> dict[str, str] | None:
+    if obstacle is None:
+        return None
+    return {"since": _time(obstacle.at), "by": obstacle.by, "reason": obstacle.reason}
 
 
 def newest_jobs(state: State) -> dict[str, Job]:
@@ -66,9 +71,9 @@ def newest_jobs(state: State) -> dict[str, Job]:
 def obstacles(state: State) -> Iterator[str]:
     """Yield a sentence for each source of which nothing comes at present."""
     for name, seen in sorted(state.seen.items()):
-        if seen.obstacle is not None and name in state.sources:
-            told = seen.obstacle
-            yield f"source {name}, since {_time(told.at)}: {told.reason} (seen by {told.by})"
+        for told in (seen.obstacle, seen.undelivered) if name in state.sources else ():
+            if told is not None:
+                yield escaped(f"source {name}, since {_time(told.at)}: {told.reason} (seen by {told.by})")
 
 
 def as_file(fields: dict[str, Any]) -> bytes:

@@ -153,8 +153,9 @@ def _remark(told: dict[str, Any]) -> str:
     if told["paused"] is not None:
         by = f" ({told['paused_by']})" if told["paused_by"] else ""
         return f"{word('paused')}: {escaped(told['paused'] or 'no reason given')}{escaped(by)}"
-    if told["obstacle"] is not None:
-        return escaped(f"since {told['obstacle']['since']}: {told['obstacle']['reason']}")
+    for found in (told["obstacle"], told["undelivered"]):
+        if found is not None:
+            return escaped(f"since {found['since']}: {found['reason']}")
     if not told["looked_at"]:
         return "not looked at yet"
     return escaped(told["description"])

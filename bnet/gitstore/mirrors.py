@@ -9,6 +9,7 @@ import xxhash
 from bnet.codec.addresses import check_address
 from bnet.errors import BnetError, Damaged, RepositoryUnreachable
 from bnet.gitstore.hub import with_ssh
+from bnet.gitstore.notes import Notes
 from bnet.gitstore.repo import Repo
 from bnet.gitstore.sources import PROTOCOLS, listed, meant
 from bnet.ports import Fresh, News
@@ -117,6 +118,10 @@ class Mirrors:
         messages = _messages(repo, chosen)
         fresh = [Fresh(oid, messages.get(oid, ""), touched.get(oid, ())) for oid in chosen]
         return News(fresh, whole=len(chosen) == len(oids), contains_old=contains)
+
+    def annotate(self, address: str, lines: Mapping[str, Mapping[str, str]]) -> None:
+        check_address(address)
+        Notes(self._opened(address), address).write(lines)
 
     def sweep(self, named: Collection[str]) -> list[str]:
         """Remove the copies of repositories that are not named any more, and return whose they were."""

@@ -79,7 +79,7 @@ class Followed(Record, frozen=True, kw_only=True):
 
 
 class Obstacle(Record, frozen=True, kw_only=True):
-    """Why nothing comes of a source at present: since when, found by which server."""
+    """Why nothing comes of a source at present, or nothing comes back to it: since when, found by which server."""
 
     at: Moment
     by: str
@@ -96,6 +96,7 @@ class Seen(Record, frozen=True, kw_only=True):
         past: commits that a ref was on which then was deleted, or went another way; the newest ones.
         paused: by a command.
         obstacle: why nothing comes of it.
+        undelivered: why results do not reach it.
     """
 
     repository: str = ""
@@ -104,3 +105,4 @@ class Seen(Record, frozen=True, kw_only=True):
     past: tuple[str, ...] = ()
     paused: Pause | None = None
     obstacle: Obstacle | None = None
+    undelivered: Obstacle | None = None

@@ -13,6 +13,7 @@ from bnet.rules import conditions, jobs, locks
 from bnet.rules.jobs import Illegal
 from bnet.rules.legal_deployments import deployment_faults, is_ruled, wrong_verdicts
 from bnet.rules.legal_firings import schedule_faults
+from bnet.rules.legal_sources import source_faults
 from bnet.rules.waiting import expires_at, need_state, server_conditions, shared_conditions, usage
 
 
@@ -26,6 +27,8 @@ class Made(msgspec.Struct, frozen=True):
         claimed: the jobs that it claims, in that order.
         fired: the firings of schedules that it made jobs of: name, time on the wall, time zone.
         rewound: the files of schedules whose cursor it sets back, for it was ahead of the time.
+        arrived: the commits of sources that it made jobs of: source, commit.
+        sources: the sources to which it says that anything happened.
     """
 
     actor: str
@@ -35,6 +38,8 @@ class Made(msgspec.Struct, frozen=True):
     claimed: Sequence[int]
     fired: Sequence[tuple[str, str, str]] = ()
     rewound: Sequence[str] = ()
+    arrived: Sequence[tuple[str, str]] = ()
+    sources: frozenset[str] = frozenset()
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -68,6 +73,8 @@ def faults(before: State, after: State, made: Made, archived: Mapping[int, Job])
     for target, text in schedule_faults(before, after, made.fired, made.rewound):
         yield Fault(target, text)
     for target, text in deployment_faults(before, after, archived):
+        yield Fault(target, text)
+    for target, text in source_faults(before, after, made.arrived, made.sources):
         yield Fault(target, text)
     for path, file in before.keys.items():
         kept = after.keys[path].keys if path in after.keys else {}

@@ -150,13 +150,27 @@ def _after(tx: Transaction, sight: Sight, facts: Facts, who: str, room: int) -> 
     gone = [oid for ref, oid in base.refs.items() if ref not in refs and ref not in sight.refs]
     gone += [move.left for move in sight.moves if move.left and refs.get(move.ref) == move.upto]
     past = [*(each for each in base.past if each not in gone), *dict.fromkeys(gone)]
-    return Seen(
+    return replace(
+        base,
         repository=source.asked.repository,
         patterns=source.refs,
         refs=refs,
         past=tuple(past[-MOST_PAST:]),
         obstacle=_obstacle(tx, base, trouble, who) if trouble else None,
     )
+
+
+def deliver(tx: Transaction, outcomes: Mapping[str, str], who: str) -> None:
+    """Write down why results do not reach the repositories of sources; "" where they do."""
+    for name, reason in outcomes.items():
+        seen = seen_of(tx, name)
+        if name not in tx.state.sources or (seen.undelivered is None and not reason):
+            continue
+        if seen.undelivered is not None and seen.undelivered.reason == reason[:LONGEST_REASON]:
+            continue
+        found = Obstacle(at=tx.now, by=who, reason=reason[:LONGEST_REASON]) if reason else None
+        after = {layout.seen_path(name): replace(seen, undelivered=found)}
+        tx.apply(Change(verb="look", target=name, note=reason[:120], documents=dict(after)))
 
 
 def _obstacle(tx: Transaction, base: Seen, reason: str, who: str) -> Obstacle:

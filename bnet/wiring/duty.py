@@ -16,7 +16,7 @@ from bnet.errors import BnetError
 from bnet.files import read_json, read_or_none, write_atomic, write_json
 from bnet.host.notes import LocalNotes
 from bnet.host.processes import spawn_detached
-from bnet.host.runs import LocalRuns, parse_environment
+from bnet.host.runs import LocalRuns
 from bnet.host.station import Station
 from bnet.model.server import Identity
 from bnet.ports import Clock, Update
@@ -194,12 +194,14 @@ class Duty:
 
     def own_environment(self) -> Mapping[str, str]:
         """Return the environment of this server's own processes; credentials may be in secrets.env."""
-        text = (read_or_none(self.machine.home.secrets_env) or b"").decode(errors="replace")
-        return {**self.machine.env, **parse_environment(text)}
+        return {**self.machine.env, **self.machine.secrets()}
 
     def _run_environment(self, asked: tuple[str, ...]) -> Mapping[str, str]:
-        text = (read_or_none(self.machine.home.secrets_env) or b"").decode(errors="replace")
-        return run_environment(self.machine.env, self.identity.path, parse_environment(text), asked)
+        # What begins with BNET_ is this server's own, such as the tokens of forges: no job gets it.
+        secrets = {
+            name: value for name, value in self.machine.secrets().items() if not name.startswith("BNET_")
+        }
+        return run_environment(self.machine.env, self.identity.path, secrets, asked)
 
 
 def _digest(data: bytes) -> str:

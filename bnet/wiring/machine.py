@@ -323,6 +323,13 @@ class Machine:
             source = Source(snapshot=shot.oid)
         return [replace(each, source=source) if isinstance(each, Submit) else each for each in commands]
 
+    def secrets(self) -> dict[str, str]:
+        """Return what `secrets.env` holds."""
+        from bnet.host.runs import parse_environment
+
+        text = (read_or_none(self.home.secrets_env) or b"").decode(errors="replace")
+        return parse_environment(text)
+
     def outbox(self) -> Outbox:
         """Return the submissions that wait."""
         self.home.ensure()

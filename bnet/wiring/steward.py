@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bnet.app.ledger import Ledger
 from bnet.app.steward import GaveUp, Steward, Task, holder_of, is_wanted
 from bnet.errors import BnetError, HubUnreachable
-from bnet.files import read_json, write_json
+from bnet.files import read_json, read_or_none, write_atomic, write_json
 from bnet.host.lock import HostLock
 from bnet.host.processes import Sessions
 from bnet.host.station import Station
@@ -51,7 +51,10 @@ class Office:
 
             return begun
 
-        return (Task("sources", lambda state: bool(state.sources or state.seen), on(self._polling)),)
+        return (
+            Task("sources", lambda state: bool(state.sources or state.seen), on(self._polling)),
+            Task("results", lambda state: bool(state.sources), on(self._results)),
+        )
 
     def _polling(self, ledger: Ledger) -> "Chore":
         from bnet.app.lookup import Lookup
@@ -60,6 +63,27 @@ class Office:
         machine = self._machine
         lookup = Lookup(ledger.hub, machine.resolve)
         return Polling(ledger, self.mirrors(), machine.clock, lookup, self._identity.name)
+
+    def _results(self, ledger: Ledger) -> "Chore":
+        from bnet.app.results import Results, Told
+        from bnet.codec.documents import Unreadable, decode, encode
+        from bnet.forges.statuses import ForgeStatuses
+
+        machine = self._machine
+        path = machine.home.hub_dir(self._identity.hub) / "told.json"
+        try:
+            told = decode(Told, read_or_none(path) or b"{}")
+        except Unreadable:
+            told = Told()
+        return Results(
+            ledger,
+            self.mirrors(),
+            ForgeStatuses(machine.secrets()),
+            machine.clock,
+            self._identity.name,
+            told,
+            lambda told: write_atomic(path, encode(told), durable=False),
+        )
 
     def mirrors(self) -> "Mirrors":
         """Return this machine's copies of the repositories of sources."""

@@ -1,0 +1,1 @@
+"""Forges: what they are told of commits."""
