@@ -33,6 +33,7 @@ from bnet.model import (
     run,
     schedule,
     server,
+    source,
     state,
     tree,
 )
@@ -51,6 +52,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
         run,
         tree,
         schedule,
+        source,
         message,
         reply,
         pipeline,

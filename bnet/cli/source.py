@@ -75,7 +75,7 @@ def add(
         raise Invalid(f"{escaped(name)[:80]!r} is no name: use up to 64 of a-z, 0-9, '.', '_' and '-'")
     job: dict[str, Any] = {"command": command[0] if len(command) == 1 else list(command)} if command else {}
     job |= {"packages": list(packages)} if packages else {}
-    job |= {"labels": dict(_pair(each, "KEY=VALUE") for each in labels)} if labels else {}
+    job |= {"labels": dict(_pair(each) for each in labels)} if labels else {}
     if not command and not packages:
         raise BnetError("there is nothing to run", hint="bnet source add NAME REPOSITORY -- COMMAND")
     said = {key: list(each) if isinstance(each, tuple) else each for key, each in fields.items() if each}
@@ -99,15 +99,15 @@ def _absolute(repository: str) -> str:
     return str(Path(repository).resolve()) if Path(repository).is_dir() else repository
 
 
-def _pair(text: str, shape: str) -> tuple[str, str]:
+def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not key or not equals:
-        raise BnetError(f"{escaped(text)[:80]} is no {shape}")
+        raise BnetError(f"{escaped(text)[:80]} is no NAME=VALUE")
     return key, value
 
 
 def _numbered(text: str) -> tuple[str, int | str]:
-    glob, number = _pair(text, "GLOB=N, a pattern and a priority from 1 to 10")
+    glob, number = _pair(text)
     return glob, int(number) if number.isascii() and number.isdecimal() and len(number) < 4 else number
 
 

@@ -15,6 +15,7 @@ from bnet.codec.inbox import parse_commands
 from bnet.codec.schedules import read_table
 from bnet.codec.schemas import build, shipped
 from bnet.codec.schemas.__main__ import main
+from bnet.codec.sources import read_source
 
 
 def valid(name: str, value: Any) -> bool:
@@ -52,6 +53,10 @@ def test_each_is_a_schema(name: str) -> None:
         ("schedule.json", None, True),
         ("schedule.json", {"cron": "@daily", "submit": {"command": "true"}, "zone": "UTC"}, False),
         ("schedule.json", [{"cron": "@daily", "submit": {"command": "true"}}], False),
+        ("source.json", {"repository": "/x", "submit": {"command": "make"}, "priority": {"main": 2}}, True),
+        ("source.json", {"repository": "/x", "submit": {"command": "make"}, "priority": {"main": 11}}, False),
+        ("source.json", {"repository": "/x"}, False),
+        ("source.json", {"repository": "/x", "submit": {"command": "make"}, "coalesce": "some"}, False),
         ("message.json", None, True),
         ("message.json", {"from": "ann", "to": ["s1", "os=linux"], "requires_ack": "4h"}, True),
         ("message.json", {"command": [{"submit": {"command": "true"}}], "mood": "good"}, True),
@@ -85,6 +90,21 @@ def test_the_examples_of_the_schedules_are_right() -> None:
         ["x/regex", "x/lxml"],
     ]
     assert all(valid("schedule.json", yaml.safe_load(each)) for each in examples)
+
+
+def test_the_example_of_the_sources_is_right_and_shows_the_defaults() -> None:
+    text = (scaffold.root() / "coordination/sources/README.md").read_text()
+    [example] = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    found = read_source(example.encode(), "widgets.yaml", "widgets")
+    assert valid("source.json", yaml.safe_load(example))
+    shown = yaml.safe_load(
+        "\n".join(re.findall(r"^# ((?:every|coalesce|skip|first|notes|status): .*)$", example, re.M))
+    )
+    told = read_source((example + yaml.dump(shown)).encode(), "widgets.yaml", "widgets")
+    assert (told.every, told.asked.skip) == (found.every, found.asked.skip)
+    assert all(
+        str(getattr(told.asked, key)) == str(getattr(found.asked, key)) for key in shown if key != "every"
+    )
 
 
 def test_the_defaults_shown_in_the_settings_are_the_defaults() -> None:

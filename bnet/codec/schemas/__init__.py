@@ -15,6 +15,7 @@ from bnet.model.hub import Settings
 from bnet.model.message import Front
 from bnet.model.reply import ReplyRule
 from bnet.model.schedule import NamedSchedule, Schedule
+from bnet.model.source import Upstream
 from bnet.model.tree import Tree
 
 HERE = Path(__file__).parent
@@ -32,6 +33,7 @@ def build() -> dict[str, bytes]:
         "message.json": _message(),
         "replies.json": _replies(),
         "schedule.json": _schedule(),
+        "source.json": _of(Upstream, "A source of a bnet network (coordination/sources/*.yaml)"),
         "tree.json": _tree(),
     }
     return {name: _spell(schema) for name, schema in made.items()}
