@@ -20,6 +20,7 @@ import letters
 import past
 import timetables
 import turns
+import watching
 from common import Row, print_table
 
 PARTS: dict[str, Callable[[Path], list[Row]]] = {
@@ -35,6 +36,7 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "locks": turns.turns,
     "messages": letters.messages,
     "past": past.past,
+    "sources": watching.sources,
 }
 
 

@@ -348,21 +348,27 @@ class Upstreams(Protocol):
         """Bring commits with their history into this machine's copy, as far as they are there still."""
 
     def news(
-        self, address: str, old: str, new: str, known: Sequence[str], *, most: int, newest: bool, paths: bool
-    ) -> News | None:
-        """Return the commits that are in one's history and in none of the known ones'; asks only the copy.
+        self,
+        address: str,
+        moves: Sequence[tuple[str, str]],
+        known: Sequence[str],
+        *,
+        most: int,
+        newest: bool,
+        paths: bool,
+    ) -> Sequence[News | None]:
+        """Return for each ref that moved the commits that nobody has seen; asks only the copy.
 
         Args:
             address: of the repository.
-            old: the commit that the ref was on; "" if it is new.
-            new: the commit that it is on.
-            known: what has been seen.
-            most: so many at most: of more, the newest or the oldest ones.
+            moves: the commit that each was on ("" for a new ref), and the one that it is on now.
+            known: what has been seen, with all its history.
+            most: so many commits of a ref at most: of more, the newest or the oldest ones.
             newest: which.
             paths: whether to say what each touches, compared with its first parent.
 
         Returns:
-            None where the commit has not come: the ref has moved on meanwhile.
+            One for each move; None where the commit has not come: the ref has moved on meanwhile.
         """
 
     def annotate(self, address: str, lines: Mapping[str, Mapping[str, str]]) -> None:

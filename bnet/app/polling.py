@@ -78,10 +78,11 @@ class Polling:
             if not isinstance(refs := looks[each.name], BnetError) and _moved(each, _seen(state, each), refs)
         }
         brought = self._bring([each for each in due if each.name in changed], state, changed, away)
-        sights = [
-            self._sight(each, _seen(state, each), looks[each.name], brought.get(each.asked.repository))
-            for each in due
-        ]
+        errands = []
+        for each in due:
+            answer = brought.get(each.asked.repository) or looks[each.name]
+            errands.append(_Sighting(self._upstreams, each, _seen(state, each), answer))
+        sights = away(errands)
         self._transact(sights)
         self._settle(due, sights)
         self._judge(due, answers)
@@ -97,43 +98,6 @@ class Polling:
                 wanted.setdefault(each.asked.repository, set()).update(tips)
         tasks = [_Bring(self._upstreams, address, sorted(tips)) for address, tips in wanted.items()]
         return dict(zip(wanted, away(tasks), strict=True))
-
-    def _sight(self, source: Followed, base: Seen, refs: Refs | BnetError, failed: BnetError | None) -> Sight:
-        sight = Sight(source=source, base=base)
-        if isinstance(refs, BnetError):
-            return replace(sight, trouble=_said(refs))
-        if failed is not None:
-            return replace(sight, trouble=_said(failed))
-        moves = [self._move(source, base, ref, new) for ref, new in _moved(source, base, refs).items()]
-        moves.sort(key=lambda each: (each.priority or source.asked.submit.priority, each.ref))
-        return replace(sight, refs=refs, moves=tuple(moves))
-
-    def _move(self, source: Followed, base: Seen, ref: str, new: str) -> Move:
-        asked, old = source.asked, base.refs.get(ref, "")
-        priority = _priority(source, ref)
-        if _is_first(base):
-            commits = (new,) if asked.first == "build" else ()
-            return Move(ref=ref, new=new, commits=commits, upto=new, priority=priority)
-        if not old and base.patterns != source.refs:
-            return Move(ref=ref, new=new, upto=new)  # meant only now: what is there is taken as seen
-        newest = asked.coalesce == "newest"
-        known = [*base.refs.values(), *base.past]
-        news = self._upstreams.news(
-            asked.repository,
-            old,
-            new,
-            known,
-            most=MOST_NEWEST if newest else MOST_ALL,
-            newest=newest,
-            paths=bool(asked.paths.include or asked.paths.exclude),
-        )
-        if news is None:
-            return Move(ref=ref, new=new)
-        upto = new if newest or news.whole else news.fresh[-1].commit
-        left = "" if news.contains_old else old
-        return Move(
-            ref=ref, new=new, commits=_counting(source, news), upto=upto, priority=priority, left=left
-        )
 
     def _transact(self, sights: Sequence[Sight]) -> None:
         jobs = [
@@ -197,6 +161,68 @@ class _Bring:
         except BnetError as error:
             return error
         return None
+
+
+class _Sighting:
+    """What a look means for one source, as an errand: of many refs it is a lot to read."""
+
+    def __init__(self, upstreams: Upstreams, source: Followed, base: Seen, answer: Refs | BnetError) -> None:
+        self._upstreams, self._source, self._base, self._answer = upstreams, source, base, answer
+
+    def __call__(self) -> Sight:
+        sight = Sight(source=self._source, base=self._base)
+        if isinstance(self._answer, BnetError):
+            return replace(sight, trouble=_said(self._answer))
+        try:
+            moves = self._moves(_moved(self._source, self._base, self._answer))
+        except BnetError as error:
+            return replace(sight, trouble=_said(error))
+        usual = self._source.asked.submit.priority
+        moves.sort(key=lambda each: (each.priority or usual, each.ref))
+        return replace(sight, refs=self._answer, moves=tuple(moves))
+
+    def _moves(self, moved: Refs) -> list[Move]:
+        source, base = self._source, self._base
+        if _is_first(base):
+            build = source.asked.first == "build"
+            return [
+                Move(ref=ref, new=new, commits=(new,), upto=new, priority=_priority(source, ref))
+                for ref, new in moved.items()
+                if build
+            ]
+        # What is meant only since an edit of the patterns is taken as seen.
+        fresh = {ref: new for ref, new in moved.items() if ref in base.refs or base.patterns == source.refs}
+        news = self._news(fresh) if fresh else ()
+        return [self._move(ref, new, each) for (ref, new), each in zip(fresh.items(), news, strict=True)]
+
+    def _news(self, moved: Refs) -> Sequence[News | None]:
+        asked, base = self._source.asked, self._base
+        newest = asked.coalesce == "newest"
+        return self._upstreams.news(
+            asked.repository,
+            [(base.refs.get(ref, ""), new) for ref, new in moved.items()],
+            [*base.refs.values(), *base.past],
+            most=MOST_NEWEST if newest else MOST_ALL,
+            newest=newest,
+            paths=bool(asked.paths.include or asked.paths.exclude),
+        )
+
+    def _move(self, ref: str, new: str, news: News | None) -> Move:
+        source = self._source
+        if news is None:
+            return Move(ref=ref, new=new)
+        left = "" if news.contains_old else self._base.refs.get(ref, "")
+        if left and self._base.repository != source.asked.repository:
+            return Move(ref=ref, new=new, upto=new, left=left)  # of another repository: it is a first look
+        upto = new if source.asked.coalesce == "newest" or news.whole else news.fresh[-1].commit
+        return Move(
+            ref=ref,
+            new=new,
+            commits=_counting(source, news),
+            upto=upto,
+            priority=_priority(source, ref),
+            left=left,
+        )
 
 
 def active(state: State) -> list[Followed]:

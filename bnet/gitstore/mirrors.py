@@ -10,9 +10,10 @@ from bnet.codec.addresses import check_address
 from bnet.errors import BnetError, Damaged, RepositoryUnreachable
 from bnet.gitstore.hub import with_ssh
 from bnet.gitstore.notes import Notes
+from bnet.gitstore.ranges import Range, Told, missing
 from bnet.gitstore.repo import Repo
 from bnet.gitstore.sources import PROTOCOLS, listed, meant
-from bnet.ports import Fresh, News
+from bnet.ports import News
 from bnet.process import TimedOut
 
 LOOK_TIMEOUT = 60.0  # seconds
@@ -56,11 +57,11 @@ class Mirrors:
 
     def _bring(self, address: str, tips: Sequence[str]) -> None:
         repo = self._opened(address)
-        if not _missing(repo, tips):
+        if not missing(repo, tips):
             return
         wanted = [f"+{kind}*:{kind}*" for kind in (HEADS, TAGS)]
         self._fetch(repo, address, "--prune", address, *wanted)
-        for tip in _missing(repo, tips):
+        for tip in missing(repo, tips):
             # Off all branches again since the look: most hosts give it all the same.
             try:
                 self._fetch(repo, address, address, tip)
@@ -100,24 +101,32 @@ class Mirrors:
         return repo
 
     def news(
-        self, address: str, old: str, new: str, known: Sequence[str], *, most: int, newest: bool, paths: bool
-    ) -> News | None:
+        self,
+        address: str,
+        moves: Sequence[tuple[str, str]],
+        known: Sequence[str],
+        *,
+        most: int,
+        newest: bool,
+        paths: bool,
+    ) -> Sequence[News | None]:
         repo = Repo(self.place(address), self._env)
-        if _missing(repo, [new]):
-            return None
-        if repo.git("cat-file", "-e", f"{new}^{{commit}}").code != 0:
-            return News(())  # a tag of a file or a tree: nothing to run in
-        asked = "\n".join([new, *(f"^{each}" for each in dict.fromkeys(known) if each != new)])
-        told = repo.out(
-            "rev-list", "--topo-order", "--reverse", "--ignore-missing", "--stdin", input=asked.encode()
-        )
-        oids = [] if new in known else told.decode().split()
-        chosen = oids[-most:] if newest else oids[:most]
-        contains = not old or repo.git("merge-base", "--is-ancestor", old, new).code == 0
-        touched = _touched(repo, chosen) if paths else {}
-        messages = _messages(repo, chosen)
-        fresh = [Fresh(oid, messages.get(oid, ""), touched.get(oid, ())) for oid in chosen]
-        return News(fresh, whole=len(chosen) == len(oids), contains_old=contains)
+        try:
+            found = Range(repo, [new for _, new in moves], known)
+            rows = [found.reached(new) for _, new in moves]
+            chosen = [row[-most:] if newest else row[:most] for row in rows]
+            told = Told(repo, {oid for row in chosen for oid in row}, paths=paths)
+            return [
+                None
+                if new in found.missing
+                else News(
+                    told.fresh(some), whole=len(some) == len(row), contains_old=found.contains(old, new)
+                )
+                for (old, new), row, some in zip(moves, rows, chosen, strict=True)
+            ]
+        except Damaged:
+            shutil.rmtree(self.place(address), ignore_errors=True)  # the next look brings it anew
+            raise
 
     def annotate(self, address: str, lines: Mapping[str, Mapping[str, str]]) -> None:
         check_address(address)
@@ -132,42 +141,3 @@ class Mirrors:
                 shutil.rmtree(place, ignore_errors=True)
                 gone.append(address)
         return gone
-
-
-def _missing(repo: Repo, oids: Sequence[str]) -> list[str]:
-    asked = "".join(f"{oid}\n" for oid in oids).encode()
-    told = repo.out("cat-file", "--batch-check=%(objectname)", input=asked).decode().splitlines()
-    return [line.split(" ", 1)[0] for line in told if line.endswith(" missing")]
-
-
-def _messages(repo: Repo, oids: Sequence[str]) -> dict[str, str]:
-    if not oids:
-        return {}
-    asked = "".join(f"{oid}\n" for oid in oids).encode()
-    told = repo.out("log", "-z", "--no-walk=unsorted", "--format=%H%n%B", "--stdin", input=asked)
-    found = {}
-    for entry in told.split(b"\0"):
-        oid, _, message = entry.partition(b"\n")
-        found[oid.decode()] = message[:LONGEST_MESSAGE].decode(errors="replace")
-    return found
-
-
-def _touched(repo: Repo, oids: Sequence[str]) -> dict[str, list[str]]:
-    """Return the files that each of some commits changes; of a merge, all that it brings to its first parent."""
-    if not oids:
-        return {}
-    asked = "".join(f"{oid}\n" for oid in oids).encode()
-    options = ("-r", "-z", "--root", "--name-only", "--no-renames", "-m", "--first-parent")
-    told = repo.out("diff-tree", "--stdin", *options, input=asked)
-    found: dict[str, list[str]] = {}
-    current: list[str] = []
-    coming = list(oids)
-    for entry in told.split(b"\0"):
-        name = entry.decode(errors="surrogateescape")
-        if name in coming:
-            # In the order asked; one that changes nothing may be left out.
-            del coming[: coming.index(name) + 1]
-            current = found[name] = []
-        elif name:
-            current.append(name)
-    return found

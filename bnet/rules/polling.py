@@ -5,6 +5,7 @@ of two servers that have seen it one is told to decide again. The key of each jo
 that document ever say less than happened, it still is one job.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -24,7 +25,7 @@ from bnet.rules.sources import paused_because, seen_of
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
 
-MOST_ARRIVED = 500  # commits of one transaction that become jobs; the next one goes on
+MOST_ARRIVED = 500  # jobs that one transaction makes of commits; the next one goes on
 MOST_PAST = 1000
 MOST_BYTES = 700_000  # of the refs of one source: what was seen of it is a document, and holds a million
 LONGEST_REASON = 500  # characters
@@ -110,7 +111,7 @@ def poll(tx: Transaction, sights: Sequence[Sight], facts: Facts, who: str) -> No
     """
     for name in sorted(tx.state.seen.keys() - tx.state.sources.keys()):
         tx.apply(Change(verb="forget-source", target=name, files={layout.seen_path(name): None}))
-    room = MOST_ARRIVED
+    limit = tx.next_job + MOST_ARRIVED
     for sight in sights:
         name = sight.source.name
         source, seen = tx.state.sources.get(name), seen_of(tx, name)
@@ -119,40 +120,41 @@ def poll(tx: Transaction, sights: Sequence[Sight], facts: Facts, who: str) -> No
         if paused_because(source, seen) is not None:
             continue
         said = len(tx.changes)
-        after = _after(tx, sight, facts, who, room)
+        after = _after(tx, sight, facts, who, limit)
         if after != seen:
             tx.documents[layout.seen_path(name)] = after
-        room -= sum(each.verb == "arrive" for each in tx.changes[said:])
         if after != seen and len(tx.changes) == said:
             trouble = after.obstacle.reason[:120] if after.obstacle is not None else ""
             tx.apply(Change(verb="look", target=name, note=trouble, fields={"refs": len(after.refs)}))
 
 
-def _after(tx: Transaction, sight: Sight, facts: Facts, who: str, room: int) -> Seen:
-    """Return what has been seen once a look is dealt with."""
+def _after(tx: Transaction, sight: Sight, facts: Facts, who: str, limit: int) -> Seen:
+    """Return what has been seen once a look is dealt with, as far as there are job numbers below a limit."""
     base, source = sight.base, sight.source
     if sight.refs is None or sum(len(ref) + 60 for ref in sight.refs) > MOST_BYTES:
         many = f"{len(sight.refs or ()):,} branches and tags are too many for one source; name fewer"
         return replace(base, obstacle=_obstacle(tx, base, sight.trouble or many, who))
     refs, trouble, known = dict(sight.refs), sight.trouble, {*base.refs.values(), *base.past}
+    gone = [oid for ref, oid in base.refs.items() if ref not in sight.refs]
+    whole = True
     for move in sight.moves:
         move = replace(move, commits=tuple(each for each in move.commits if each not in known))
-        why, upto = _arrive(tx, source, move, facts, room)
-        room -= len(move.commits)
+        why, upto = _arrive(tx, source, move, facts, limit - tx.next_job)
         trouble = trouble or why
         before = base.refs.get(move.ref)
         if upto:
             refs[move.ref] = upto
+            gone += [move.left] if move.left else []
         elif before is None:
             refs.pop(move.ref, None)  # as new at the next look as it is now
+            whole = False
         else:
             refs[move.ref] = before
-    gone = [oid for ref, oid in base.refs.items() if ref not in refs and ref not in sight.refs]
-    gone += [move.left for move in sight.moves if move.left and refs.get(move.ref) == move.upto]
     past = [*(each for each in base.past if each not in gone), *dict.fromkeys(gone)]
     return replace(
         base,
-        repository=source.asked.repository,
+        # A first look that had no room for all goes on as one.
+        repository=source.asked.repository if whole or base.repository else "",
         patterns=source.refs,
         refs=refs,
         past=tuple(past[-MOST_PAST:]),
@@ -189,10 +191,11 @@ def _arrive(tx: Transaction, source: Followed, move: Move, facts: Facts, room: i
         Why not all of them did, and the commit that is dealt with: "" for none.
     """
     fresh = [commit for commit in move.commits if not _is_known(tx, key_of(source.name, commit))]
-    if len(fresh) > room:
+    fit = fresh[: max(0, room) // _weight(source)]
+    if fresh and not fit:
         return "", ""
     trial = tx.fork()
-    for commit in fresh:
+    for commit in fit:
         try:
             numbers = admit(
                 trial, [submission(source, move, commit)], by=source.by or "unknown", facts=facts, own=True
@@ -206,7 +209,12 @@ def _arrive(tx: Transaction, source: Followed, move: Move, facts: Facts, room: i
         if source.asked.coalesce == "newest":
             _supersede(trial, source, move.ref, numbers)
     tx.join(trial)
-    return "", move.upto
+    return "", move.upto if fit == fresh else fit[-1]
+
+
+def _weight(source: Followed) -> int:
+    """Return how many jobs a commit becomes; one that cannot become any is refused as one."""
+    return min(MOST_ARRIVED, max(1, math.prod(map(len, source.asked.submit.matrix.values()))))
 
 
 def _is_known(tx: Transaction, key: str) -> bool:

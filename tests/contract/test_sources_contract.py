@@ -13,6 +13,7 @@ from bnet.codec.documents import encode
 from bnet.faults import Call, Fault, script
 from bnet.model.command import Submit
 from bnet.model.source import Seen
+from bnet.rules import polling as rules
 from bnet.rules.admit import admit
 from bnet.rules.jobs import Illegal
 from bnet.rules.specs import Facts
@@ -400,6 +401,36 @@ def test_branches_that_are_meant_only_after_an_edit_are_taken_as_seen(net: Net) 
     newer = net.up.commit("next")
     watcher.later()
     assert commits(net.world) == [new, newer]
+
+
+def test_a_repository_that_has_moved_goes_on_and_another_one_begins_with_what_is_there(net: Net) -> None:
+    watcher = net.watched()
+    net.up.path = net.up.path.rename(net.top / "moved.git")
+    new = net.up.commit()
+    net.says()
+    watcher.later()
+    assert commits(net.world) == [new]
+    net.up = Upstream(net.top / "other.git")
+    net.up.commit(message="another history")
+    net.says()
+    watcher.later()
+    assert commits(net.world) == [new]
+    newer = net.up.commit()
+    watcher.later()
+    assert commits(net.world) == [new, newer]
+    assert faults(net.world) == []
+
+
+def test_first_build_goes_on_where_one_transaction_had_no_room(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "MOST_ARRIVED", 2)
+    tips = [net.first, *(net.up.commit(f"b{number}", on=net.first) for number in range(4))]
+    watcher = net.watched("first: build")
+    for _ in range(3):
+        watcher.look()
+    assert sorted(map(str, commits(net.world))) == sorted(set(tips))
+    assert faults(net.world) == []
 
 
 def test_an_edit_between_the_look_and_the_transaction_lets_the_next_look_decide(net: Net) -> None:
