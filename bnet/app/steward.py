@@ -16,6 +16,7 @@ from bnet.rules.leases import BEAT_SHARE, default_ttl
 T = TypeVar("T")
 
 LOCK = "steward"
+TERM_S = 86400.0  # seconds; after that, whoever comes next may be a newer bnet
 FAILURES = 3  # in a row of one chore, and the lock is given up: another server may do better
 LOOK_S = 5.0  # seconds between two looks at the hub
 AT_ONCE = 4  # errands
@@ -115,7 +116,8 @@ class Steward:
     def _work(self, hold: Hold, patience_s: float, *, once: bool) -> None:
         pause = min(LOOK_S, patience_s)
         away = _Errands(hold, pause)
-        while not self._stop():
+        ends = self._clock.boot() + TERM_S
+        while not self._stop() and self._clock.boot() < ends:
             hold.keep()
             wanted = [each for each in self._tasks if each.wanted(self._ledger.state)]
             if not wanted:

@@ -9,8 +9,9 @@ from bnet.errors import Taken
 
 @click.command()
 @click.option("--once", is_flag=True, help="Do each chore once, and give the office back.")
+@click.option("--detached", is_flag=True, help="Say nothing; as a sync starts it. logs/steward.log has it.")
 @pass_app
-def steward(app: App, once: bool) -> None:
+def steward(app: App, once: bool, detached: bool) -> None:
     """Look at sources, and do whatever else has effects outside the hub, as long as there is any of it.
 
     Of all servers one does this at a time, under the lock `steward`. A sync or agent starts it by itself when it
@@ -23,7 +24,9 @@ def steward(app: App, once: bool) -> None:
 
     duty = Duty(app.machine)
     duty.station.heed_signals()
-    if not duty.office.serve(note, once=once):
+    if not duty.office.serve(str if detached else note, once=once):
+        if detached:
+            return
         state = app.machine.ledger(duty.identity.hub)
         state.refresh()
         by = holder_of(state.state)

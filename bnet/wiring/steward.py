@@ -113,7 +113,7 @@ class Office:
 
     def _start(self) -> None:
         machine = self._machine
-        argv = [sys.executable, "-m", "bnet", "steward"]
+        argv = [sys.executable, "-m", "bnet", "steward", "--detached"]
         env = {**machine.env, "BNET_HOME": str(machine.home.path)}
         try:
             self._sessions.start(argv, env, machine.home.logs / "steward.err")

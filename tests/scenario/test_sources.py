@@ -67,7 +67,7 @@ class Project(Net):
             except psutil.Error:
                 continue
             home = env.get("BNET_HOME", "")
-            if words[-1:] == ["steward"] and home.startswith(f"{self.top}/"):
+            if "steward" in words and home.startswith(f"{self.top}/"):
                 found[process.pid] = Path(home).name
         return found
 
