@@ -172,11 +172,11 @@ class _Sighting:
     def __call__(self) -> Sight:
         sight = Sight(source=self._source, base=self._base)
         if isinstance(self._answer, BnetError):
-            return replace(sight, trouble=_said(self._answer))
+            return replace(sight, trouble=str(self._answer))
         try:
             moves = self._moves(_moved(self._source, self._base, self._answer))
         except BnetError as error:
-            return replace(sight, trouble=_said(error))
+            return replace(sight, trouble=str(error))
         usual = self._source.asked.submit.priority
         moves.sort(key=lambda each: (each.priority or usual, each.ref))
         return replace(sight, refs=self._answer, moves=tuple(moves))
@@ -282,7 +282,3 @@ def _matters(source: Followed, each: Fresh) -> bool:
         return True
     include, exclude = Patterns(filters.include or ("**",), "."), Patterns(filters.exclude, ".")
     return any(include.match(path) and not exclude.match(path) for path in each.paths)
-
-
-def _said(error: BnetError) -> str:
-    return f"{error}" + (f" ({error.hint})" if error.hint else "")
