@@ -119,6 +119,10 @@ class Steward:
         ends = self._clock.boot() + TERM_S
         while not self._stop() and self._clock.boot() < ends:
             hold.keep()
+            me = self._ledger.state.servers.get(self._who)
+            if me is None or me.wanted != "active":
+                self._told(f"{self._who} is {'no server any more' if me is None else me.wanted}")
+                return
             wanted = [each for each in self._tasks if each.wanted(self._ledger.state)]
             if not wanted:
                 self._told("there is nothing to do for a steward")

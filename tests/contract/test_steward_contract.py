@@ -13,6 +13,7 @@ from bnet.app.locks import take_away
 from bnet.app.steward import LOCK, Away, GaveUp, Steward, Task, holder_of
 from bnet.errors import BnetError
 from bnet.model.state import State
+from bnet.rules.servers import wish
 
 
 class Work:
@@ -85,6 +86,19 @@ def test_one_that_lost_its_lock_does_no_more(world: World) -> None:
     work.meanwhile = lambda away: take_away(world.machine("boss").ledger, LOCK, None, "boss", "x")
     assert steward(world, work).serve()
     assert work.done == 1
+
+
+def test_a_server_that_is_paused_leaves_the_office(world: World) -> None:
+    work = Work(rounds=9)
+
+    def pause(away: Away) -> None:
+        machine = world.machine("boss")
+        server = machine.ledger.state.servers["s1"]
+        machine.ledger.transact(lambda tx: tx.apply(wish(server, "paused", by="boss", why="x")))
+
+    work.meanwhile = pause
+    assert steward(world, work).serve()
+    assert work.done == 1 and not state(world).locks
 
 
 def test_errands_come_back_in_their_order_and_the_lock_is_kept_meanwhile(world: World) -> None:
