@@ -1,10 +1,8 @@
 """One process's part in a named lock: it asks, waits for its turn, shows that it lives, and gives back."""
 
-import threading
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -19,8 +17,6 @@ from bnet.rules.transaction import Transaction
 HOLDS = "_hold-"  # begins the names of telemetry refs that are no server's: no name of one begins with "_"
 LOOK_S = 0.5  # seconds between two looks of one who waits
 ROW_S = 5.0  # likewise while others are before it in the row
-LOOK_HELD_S = 10.0  # likewise of one who holds
-WAKE_S = 1.0  # seconds within which the end of a lease is noticed, whatever the hub is doing
 
 Told = Callable[[str], object]
 
@@ -29,18 +25,15 @@ class Lost(BnetError):
     """What was held is held no more."""
 
 
-class Program(Protocol):
-    """What runs while a lock is held."""
-
-    def wait(self, seconds: float) -> int | None:
-        """Wait for its end for so many seconds; its exit code, or None."""
-
-    def end(self, grace_s: float) -> None:
-        """End it, and all that it has started."""
-
-
 class Hold:
-    """A part in a lock."""
+    """A part in a lock.
+
+    Attributes:
+        name: the lock's.
+        id: this part's own.
+        token: what it is held under; 0 while it is not.
+        busy: whether the ledger is still waited for by another thread; it serves one at a time.
+    """
 
     def __init__(
         self, ledger: Ledger, clock: Clock, name: str, by: str, *, ttl_s: float, note: str = ""
@@ -68,7 +61,7 @@ class Hold:
         self._beat_at = clock.boot()
         self._observed = Observed()
         self._trouble = ""
-        self._stuck = False
+        self.busy = False
 
     @property
     def grace_s(self) -> float:
@@ -259,7 +252,7 @@ class Hold:
 
     def give_back(self, verb: str = "unlock") -> str:
         """End this part, whatever it is, and return what there is to say of that; "" if all went well."""
-        if self._stuck:  # a ledger serves one thread at a time, and the other one still waits for its hub
+        if self.busy:
             return f"lock {self.name} was not given back, and ends by itself in {self._ttl_s:.0f} s"
         there = True
 
@@ -284,41 +277,6 @@ class Hold:
         tip = hub.look().telemetry.get(self._beats)
         if tip:
             hub.push([Update(hub.telemetry_ref(self._beats), tip, "")])
-
-    def guard(self, program: Program) -> int:
-        """Hold the lock until a program has ended; return its exit code.
-
-        The hub is asked beside, since an answer may take longer than the lease lasts.
-
-        Raises:
-            Lost: the lock was lost; the program was ended.
-        """
-        lost: list[Lost] = []
-        over = threading.Event()
-
-        def look() -> None:
-            try:
-                while not over.wait(min(LOOK_HELD_S, self.grace_s)):
-                    self.keep()
-            except Lost as error:
-                lost.append(error)
-
-        looking = threading.Thread(target=look, daemon=True)
-        looking.start()
-        code = None
-        try:
-            while (code := program.wait(min(WAKE_S, self.grace_s / 2))) is None:
-                if lost:
-                    raise lost[0]
-                self.check()
-        except Lost:
-            program.end(self.grace_s)
-            raise
-        finally:
-            over.set()
-            looking.join(self.grace_s if code is None else None)
-            self._stuck = looking.is_alive()
-        return code
 
     # -- others
 

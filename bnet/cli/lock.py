@@ -1,16 +1,14 @@
 """`bnet lock`: named locks, for what is not a job."""
 
 import os
-import signal
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.render import note, out, out_json, table
+from bnet.cli.under import TOKEN, answering, under
 from bnet.codec.durations import parse_duration
 from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo, BnetError, Taken
@@ -18,8 +16,6 @@ from bnet.errors import AnswerNo, BnetError, Taken
 if TYPE_CHECKING:
     from bnet.app.hold import Hold
 
-MARK = "BNET_HOLD_"  # with the holding's id: a variable of all that runs under it, whatever else they hold
-TOKEN = "BNET_LOCK_TOKEN"
 OWN_FAILURE = 125  # `lock run` ends with the command's own code, and with this one for its own failures
 LEAST_TTL = 2.0  # seconds
 
@@ -73,22 +69,8 @@ def _hold(app: App, name: str, ttl: float | None, why: str) -> "Hold":
 
 def _acquire(hold: "Hold", patience_s: float | None) -> int:
     """Wait for a lock; whoever is told to end meanwhile leaves the row first."""
-    with _answering(_leave):
+    with answering(_leave):
         return hold.acquire(patience_s, lambda why: note(escaped(why)))
-
-
-@contextmanager
-def _answering(handler: Callable[[int, object], None]) -> Iterator[None]:
-    """Answer whoever asks us to end; what `nohup` has told us to pass over stays passed over."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    asked = {number: old for number, old in before.items() if old != signal.SIG_IGN}
-    for number in asked:
-        signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        for number, old in asked.items():
-            signal.signal(number, old)
 
 
 def _leave(number: int, frame: object) -> None:
@@ -155,6 +137,7 @@ def run(
 
     Example: bnet lock run deploy --timeout 10m -- ./deploy.sh
     """
+    from bnet.app.guard import guard
     from bnet.app.hold import Lost
 
     try:
@@ -166,8 +149,8 @@ def run(
         error.exit_code = OWN_FAILURE
         raise
     try:
-        with _under(app, hold, command) as program:
-            code = hold.guard(program)
+        with under(hold, command, app.machine.env) as program:
+            code = guard(hold, program)
     except BaseException as error:
         hold.give_back()
         if isinstance(error, Lost):
@@ -177,50 +160,6 @@ def run(
     if said:
         note(escaped(said))
     raise SystemExit(code if code >= 0 else 128 - code)
-
-
-class _Command:
-    """A command in the foreground, with all that it starts."""
-
-    def __init__(self, app: App, hold: "Hold", mark: str, command: tuple[str, ...]) -> None:
-        from bnet.process import Attached
-
-        self._mark = mark
-        own = {"BNET_LOCK": hold.name, TOKEN: str(hold.token), mark: "1"}
-        try:
-            self._attached = Attached(command, env={**app.machine.env, **own})
-        except OSError as error:
-            failure = BnetError(f"{command[0]}: {error.strerror}")
-            failure.exit_code = 127 if isinstance(error, FileNotFoundError) else 126
-            raise failure from None
-
-    def wait(self, seconds: float) -> int | None:
-        return self._attached.wait(seconds)
-
-    def end(self, grace_s: float) -> None:
-        from bnet.host import processes
-
-        processes.end(processes.find_run("1", self._mark), grace_s)
-        self._attached.wait(1.0)
-
-    def hand_on(self, number: int, frame: object) -> None:
-        self._attached.signal(number)
-
-
-@contextmanager
-def _under(app: App, hold: "Hold", command: tuple[str, ...]) -> Iterator[_Command]:
-    """Run a command; signals are its own to answer. An interrupt at the terminal has reached it already."""
-    from bnet.host.guardian import guarded
-
-    mark = MARK + uuid.uuid4().hex
-    with guarded(mark, hold.grace_s):
-        program = _Command(app, hold, mark, command)
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            with _answering(program.hand_on):
-                yield program
-        finally:
-            signal.signal(signal.SIGINT, before)
 
 
 def _token(given: int | None) -> int | None:

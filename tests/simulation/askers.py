@@ -9,7 +9,8 @@ import weather
 from computer import Computer
 from scheduler import Crash
 
-from bnet.app.hold import LOOK_HELD_S, WAKE_S, Hold, Lost
+from bnet.app.guard import LOOK_S, WAKE_S
+from bnet.app.hold import Hold, Lost
 from bnet.errors import BnetError
 
 if TYPE_CHECKING:
@@ -66,10 +67,10 @@ class Asker:
             self.world.excused(self.computer, error)
 
     def _guard(self, hold: Hold) -> None:
-        """Do what `Hold.guard` does, whose thread is an actor here."""
+        """Do what `guard` does, whose thread is an actor here."""
         try:
             while self._works is not None:
-                self.computer.wait(min(LOOK_HELD_S, hold.grace_s))
+                self.computer.wait(min(LOOK_S, hold.grace_s))
                 hold.keep()
         except Lost:
             if self._works is not None:
