@@ -16,7 +16,7 @@ from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
 from bnet.rules.leases import Lease
 
-MOST_STAKES = 400  # of one lock, half of them at most holders: a document holds a million bytes
+MOST_STAKES = 300  # of one lock, half of them at most holders: a document holds a million bytes
 LONGEST_TEXT = 200  # characters of what is written by somebody, or for somebody
 
 

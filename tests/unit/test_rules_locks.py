@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from bnet.codec import layout
-from bnet.codec.documents import decode
+from bnet.codec.documents import decode, encode
 from bnet.codec.view import View
 from bnet.model.hub import Head, LockRule, Settings
 from bnet.model.job import Job, JobSpec
@@ -108,6 +108,17 @@ def test_a_counting_lock_has_as_many_holders_as_it_may() -> None:
 
 
 # -- the end
+
+
+def test_a_lock_stays_a_document_that_can_be_read() -> None:
+    text = "\x1b" * locks.LONGEST_TEXT  # the dearest sign of all, once it is written
+    one = Stake(id="0" * 32, by=text, token=10**9, ttl_s=1.5, beats="_hold-" + "0" * 16, at=NOW, note=text)
+    row = tuple(replace(one, id=f"{number:032x}") for number in range(locks.MOST_STAKES // 2))
+    full = Lock(name="db", holders=row, waiters=row)
+    assert len(encode(full)) < layout.DOCUMENT_LIMIT
+    assert not locks.has_room(full, 0, 10**6)
+    with pytest.raises(Illegal, match="it takes no more"):
+        locks.ask(full, one)
 
 
 def test_one_who_leaves_takes_nobody_along() -> None:
