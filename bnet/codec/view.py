@@ -5,14 +5,9 @@ from typing import Any
 
 import msgspec
 
-from bnet.codec import layout, people
-from bnet.codec.documents import Unreadable, decode
-from bnet.codec.environments import read_environments
+from bnet.codec import layout
+from bnet.codec.kinds import kind_of, misplaced, read
 from bnet.codec.letter_paths import ask_key
-from bnet.codec.replies import read_replies
-from bnet.codec.schedules import complaint_about, read_table
-from bnet.codec.sources import complaint_about_source, read_source
-from bnet.errors import Invalid
 from bnet.model.artifact import Kept, Shared
 from bnet.model.base import Record
 from bnet.model.environment import Environments, Release, Standing
@@ -192,11 +187,11 @@ class _Draft:
         if path.startswith(layout.INBOX):
             self._put_inbox(path, file)
             return
-        kind = _kind(path, part)
+        kind = kind_of(path, part)
         if kind is not None:
             self._put_document(path, file, kind)
         else:
-            message = _misplaced(path)
+            message = misplaced(path)
             if message:
                 self.problems[path] = Problem(path=path, message=file.note or message, commit=file.commit)
 
@@ -220,7 +215,7 @@ class _Draft:
         data, message = file.data, file.note
         record = None
         if data is not None:
-            record, message = _read(path, kind, data)
+            record, message = read(path, kind, data)
         if record is None:
             self.problems[path] = Problem(path=path, message=message, commit=file.commit)
             data, record = self._earlier(path, kind)
@@ -238,7 +233,7 @@ class _Draft:
 
     def _earlier(self, path: str, kind: type[Any]) -> tuple[bytes | None, Record | None]:
         for _, data in self.older(path):
-            record, _ = _read(path, kind, data)
+            record, _ = read(path, kind, data)
             if record is not None:
                 return data, record
         return None, None
@@ -267,103 +262,6 @@ class _Draft:
 def author_of(address: str) -> str:
     """Return who wrote a document, from a commit's address; a transaction's has the word bnet at its end."""
     return address.removesuffix("@bnet")
-
-
-_PARTS: dict[str, type[Record]] = {"job": JobSpec, "wanted": Wanted, "claim": Claim, "result": JobResult}
-
-_FILES: dict[str, type[Record]] = {
-    layout.HEAD: Head,
-    layout.SETTINGS: Settings,
-    layout.ENVIRONMENTS_FILE: Environments,
-    layout.REPLIES: Replies,
-    layout.TAKEN_UP: TakenUp,
-}
-_NAMED: dict[str, type[Record]] = {
-    layout.LOCKS: Lock,
-    layout.SHARED: Shared,
-    layout.ENVIRONMENTS: Standing,
-    layout.RELEASES: Release,
-}
-
-
-def _kind(path: str, part: tuple[int, str] | None) -> type[Record] | None:
-    if part is not None:
-        return _PARTS.get(part[1], Attempt)
-    if path in _FILES:
-        return _FILES[path]
-    for directory, kind in _NAMED.items():
-        if layout.named_in(directory, path) is not None:
-            return kind
-    if layout.server_name(path) is not None:
-        return Server
-    if path.startswith(layout.KEYS):
-        return KeyFile
-    if path.startswith(layout.SCHEDULES):
-        return Cursor if layout.cursor_file(path) else Table if layout.schedule_file(path) else None
-    if layout.kept_number(path) is not None:
-        return Kept
-    if path.startswith(layout.SOURCES):
-        return Seen if layout.seen_file(path) else Followed if layout.source_file(path) else None
-    if ask_key(path) is not None:
-        return Ask
-    return Rejection if path.startswith(layout.REJECTED) and path.endswith(".yaml") else None
-
-
-def _misplaced(path: str) -> str:
-    """Say why a file that is none of a hub's documents is in the way; "" where it is not."""
-    if path + "/" in layout.DIRECTORIES:
-        return "is a file where a directory belongs"
-    if path.startswith(layout.SETTINGS + "/"):
-        return "is in a directory that has taken the place of the settings"
-    if path.startswith(layout.SOURCES):
-        return complaint_about_source(path)
-    return complaint_about(path) if path.startswith(layout.SCHEDULES) else ""
-
-
-def _read(path: str, kind: type[Any], data: bytes) -> tuple[Record | None, str]:
-    record: Record
-    try:
-        stem = layout.schedule_file(path)
-        if kind is Table and stem is not None:
-            record = read_table(data, path, stem)
-        elif kind is Replies:
-            record = read_replies(data, path)
-        elif kind is Environments:
-            record = read_environments(data, path)
-        elif kind is Followed:
-            record = read_source(data, path, layout.source_file(path) or "")
-        elif kind is Settings or kind is Rejection:
-            text = people.parse(data, path)
-            record = people.read(text, kind, {} if text.data is None else text.data)
-        else:
-            record = decode(kind, data)
-            _agree(path, record)
-    except Invalid as error:
-        return None, str(error)
-    except Unreadable as error:
-        return None, f"cannot be read: {error}"
-    return record, ""
-
-
-def _agree(path: str, record: Record) -> None:
-    """Refuse a document whose content names another thing than its path does."""
-    part = layout.job_part(path)
-    says: object
-    means: object
-    if isinstance(record, JobSpec) and part is not None:
-        says, means = record.number, part[0]
-    elif isinstance(record, Attempt) and part is not None:
-        says, means = f"attempts/{record.attempt}", part[1]
-    elif isinstance(record, Server):
-        says, means = record.name, layout.server_name(path)
-    elif isinstance(record, Kept):
-        says, means = record.job, layout.kept_number(path)
-    elif isinstance(record, Lock | Shared | Standing | Release):
-        says, means = record.name, path.rpartition("/")[2].removesuffix(".json")
-    else:
-        return
-    if says != means:
-        raise Unreadable(f"it is of {says}, but its path is of {means}")
 
 
 def _assemble(parts: Mapping[str, Record]) -> Job | None:

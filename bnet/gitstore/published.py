@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bnet.errors import BnetError, RefusedByPolicy
+from bnet.codec.addresses import check_address, shown
+from bnet.errors import BnetError, RefusedByPolicy, RepositoryUnreachable
 from bnet.gitstore.repo import NETWORK_TIMEOUT, Repo
-from bnet.gitstore.sources import RepositoryUnreachable, check_address, listed, make_repo, resolve, shown
+from bnet.gitstore.sources import listed, make_repo, resolve
 from bnet.process import TimedOut
 
 ASK_TIMEOUT = 15.0  # seconds
