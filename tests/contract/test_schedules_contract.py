@@ -126,7 +126,7 @@ def test_a_snapshot_that_was_kept_knows_the_schedules_without_parsing_them(
     def never(*_: object) -> None:
         raise AssertionError("it was parsed")
 
-    monkeypatch.setattr("bnet.codec.view.read_table", never)
+    monkeypatch.setattr("bnet.codec.kinds.read_table", never)
     fresh.ledger.refresh()
     assert fresh.ledger.state.schedules["nightly"].by == BOB
     sync(fresh, 1)

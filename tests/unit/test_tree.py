@@ -370,7 +370,7 @@ ERRORS = {
         1,
         None,
         "is no valid YAML: could not determine a constructor for the tag "
-        "'tag:yaml.org,2002:python/object/apply:os.system'",
+        "'tag:yaml.org,2002:python/object/apply:os.system'; a text that begins with ! stands in quotes",
     ),
 }
 
