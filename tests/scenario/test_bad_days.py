@@ -576,15 +576,10 @@ def test_a_server_yaml_that_was_broken_by_hand(day: Day, change: str, message: s
 
 def damage(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield what may be left of a file."""
-    for at in (0, 1, len(data) // 3, len(data) - 2):
+    for at in (0, len(data) // 3):
         yield f"cut off at {at}", data[:at]
-        yield (
-            f"a wrong byte at {at}",
-            data[:at] + bytes([data[at] ^ 0x55 if at < len(data) else 0]) + data[at + 1 :],
-        )
+        yield f"a wrong byte at {at}", data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :]
     yield "zeros", bytes(len(data))
-    yield "garbage", b"\xff garbage"
-    yield "another type", b"[]"
     yield "an empty object", b"{}"
     with contextlib.suppress(ValueError):
         plain = json.loads(data)
@@ -691,19 +686,15 @@ def leave_locks(mirror: Path) -> None:
 
 
 @pytest.mark.parametrize("hurt", [each[1] for each in MIRROR], ids=[each[0] for each in MIRROR])
-@pytest.mark.parametrize("moved_on", [False, True], ids=["", "and the hub has moved on"])
-def test_a_damaged_mirror_is_made_anew_without_a_word(
-    evening: Day, hurt: Callable[[Path], object], moved_on: bool
-) -> None:
+def test_a_damaged_mirror_is_made_anew_without_a_word(evening: Day, hurt: Callable[[Path], object]) -> None:
     day = evening
-    for home in ("person", "a"):
+    for home, moved_on in (("a", False), ("person", True), ("a", True)):
         [mirror] = (day.root / home).glob("hubs/*/mirror.git")
         if moved_on:
             day.fleet.ask("true")
         hurt(mirror)
         done = day.sync() if home == "a" else day.bnet("submit", "--", "true")
-        assert done.code == 0, done.says
-    assert day.bnet("jobs").code == 0
+        assert done.code == 0, (home, moved_on, done.says)
     day.until_ended(*day.fleet.look().state.jobs)
 
 

@@ -30,7 +30,7 @@ def by_ssh(tmp_path: Path) -> Iterator[Fleet]:
     with sshd(tmp_path / "sshd") as (url, command):
         fleet = Fleet(tmp_path / "net", f"{url}{hub}")
         fleet.env["GIT_SSH_COMMAND"] = command
-        fleet.poll = 1.0  # each look is a login
+        fleet.poll = 2.0  # each look is a login
         yield fleet
 
 
