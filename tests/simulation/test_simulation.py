@@ -9,7 +9,7 @@ from world import play
 
 BATCH = 20
 BATCHES = 25
-STORM = 120.0  # seconds: short, so that many fit into the time of a test run; a soak takes longer ones
+STORM = 60.0  # seconds: short, so that many fit into the time of a test run; a soak takes longer ones
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

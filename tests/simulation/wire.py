@@ -69,10 +69,8 @@ class Wire(MemoryHub):
             fate = self._go("push", updates)
             taken = [each for each in updates if not self._is_refused(each, updates, fate)]
             said = self._computer.world.take(taken, self._computer.name)
-            if any(
-                each.ref != self.ledger_ref and self.repository.refs.get(each.ref) == each.new
-                for each in taken
-            ):
+            mine = self.telemetry_ref(self._computer.name)
+            if any(each.ref == mine and self.repository.refs.get(mine) == each.new for each in taken):
                 self._computer.world.witness.spoke(self._computer)
             if len(taken) < len(updates):
                 said = said or "! [remote rejected] (declined)"
