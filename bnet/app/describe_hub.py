@@ -52,12 +52,12 @@ def in_force(settings: Settings, servers: int) -> dict[str, float]:
 
 def whole(record: msgspec.Struct) -> dict[str, Any]:
     """Return all of a record's fields, those with their default too."""
-    found: dict[str, Any] = {}
-    for name in record.__struct_fields__:
-        value = getattr(record, name)
-        if isinstance(value, dict):
-            value = {
-                key: whole(each) if isinstance(each, msgspec.Struct) else each for key, each in value.items()
-            }
-        found[name] = whole(value) if isinstance(value, msgspec.Struct) else value
-    return found
+    return {name: _plain(getattr(record, name)) for name in record.__struct_fields__}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return whole(value)
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value

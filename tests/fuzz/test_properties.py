@@ -33,6 +33,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return records(kind)
     origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return PLAIN
     if origin is Annotated:
         return _demanded(arguments[0], next(each for each in arguments[1:] if isinstance(each, msgspec.Meta)))
     if origin is dict:
@@ -48,6 +50,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         int: st.integers(-(2**70), 2**70),
         float: st.floats(allow_nan=False, allow_infinity=False),
         bool: st.booleans(),
+        bytes: st.binary(max_size=20),
         type(None): st.none(),
         datetime: TIMES,
     }

@@ -675,6 +675,20 @@ def test_leases_too_short_for_cron(lab: Lab) -> None:
     assert lab.examine("a", only="ttl")["ttl"].ok
 
 
+def test_a_message_that_cannot_be_read(lab: Lab) -> None:
+    lab.join("a")
+    lab.commit("messages/2026/11/22/disk.md", b"---\nto: [\n---\nThe disk is full.\n")
+    assert "messages/2026/11/22/disk.md:" in told(lab.examine("a", only="messages"), "messages")
+
+
+def test_a_source_that_is_away(lab: Lab) -> None:
+    lab.join("a")
+    lab.commit("coordination/sources/app.yaml", b"repository: /nonexistent/app\nsubmit: {command: make}\n")
+    assert lab.bnet("a", "steward", "--once").code == 0
+    said = told(lab.examine("a", only="sources"), "sources")
+    assert "app" in said and "bnet source check" in said
+
+
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
