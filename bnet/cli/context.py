@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bnet.errors import BnetError
 from bnet.host.home import Home, default_path
 
 if TYPE_CHECKING:
@@ -57,6 +58,14 @@ class App:
         if identity is not None:
             return identity.hub
         return self.machine.hub_here(Path.cwd())
+
+    @property
+    def has_hub(self) -> bool:
+        """Tell whether a hub is meant at all."""
+        try:
+            return bool(self.url)
+        except BnetError:
+            return False
 
     @cached_property
     def ledger(self) -> "Ledger":

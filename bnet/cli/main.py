@@ -38,6 +38,7 @@ VERBS = {
     "release": "bnet.cli.release:release",
     "source": "bnet.cli.source:source",
     "steward": "bnet.cli.steward:steward",
+    "template": "bnet.cli.template:template",
     "hub": "bnet.cli.hub:hub",
     "message": "bnet.cli.message:message",
     "audit": "bnet.cli.audit:audit",

@@ -22,6 +22,7 @@ ENVIRONMENTS_FILE = ROOT + "environments.yaml"
 ENVIRONMENTS = ROOT + "environments/"
 RELEASES = ROOT + "releases/"
 SOURCES = ROOT + "sources/"
+TEMPLATES = ROOT + "templates/"  # read when one is asked for
 MESSAGES = "messages/"  # what people write to each other; codec/letter_paths.py knows the names in there
 ASKS = ROOT + "messages/asks/"
 FILED = ROOT + "messages/archive/"
@@ -177,7 +178,7 @@ def is_read(path: str) -> bool:
     """Tell whether a document is part of the parsed state, or of the index; of the archives only the names are."""
     if path.startswith(MESSAGES):
         return path.endswith((".md", ".json"))
-    return path.startswith(ROOT) and not path.startswith((ARCHIVE, FILED, ROOT + "metrics/"))
+    return path.startswith(ROOT) and not path.startswith((ARCHIVE, FILED, TEMPLATES, ROOT + "metrics/"))
 
 
 def is_explanation(path: str) -> bool:
