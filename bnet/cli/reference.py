@@ -35,6 +35,7 @@ from bnet.model import (
     server,
     source,
     state,
+    template,
     tree,
 )
 from bnet.model.base import NAME_PATTERN, Seconds
@@ -57,6 +58,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
         reply,
         pipeline,
         environment,
+        template,
     )
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__

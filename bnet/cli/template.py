@@ -20,7 +20,7 @@ from bnet.host.templates import FolderShelf, regular, walk, write_all
 from bnet.model.base import is_name
 from bnet.model.template import Parameter, Template
 
-HEADS = ("TEMPLATE", "OF", "PARAMETERS", "")
+HEADS = ("TEMPLATE", "OF", "")
 FOLDER = ".bnet/templates"
 SHIPPED = Path(__file__).resolve().parents[1] / "templates"
 LEFT_OUT = (".git", ".bnet", "node_modules", "__pycache__")
@@ -54,9 +54,8 @@ def list_templates(app: App, as_json: bool) -> None:
 
 def _row(told: dict[str, Any]) -> list[str]:
     if told["problem"] is not None:
-        return [told["name"], told["origin"], "", f"cannot be read: {told['problem']}"]
-    names = " ".join(each["name"] for each in told["parameters"])
-    return [told["name"], told["origin"], names, escaped(told["description"])]
+        return [told["name"], told["origin"], f"cannot be read: {told['problem']}"]
+    return [told["name"], told["origin"], escaped(told["description"])]
 
 
 @template.command()
@@ -184,9 +183,7 @@ def _answers(asked: dict[str, Parameter], said: dict[str, str]) -> dict[str, str
 
 @template.command()
 @click.argument("name")
-@click.option(
-    "--from", "source", required=True, type=click.Path(exists=True), help="A bnet.yaml, or a directory."
-)
+@click.option("--from", "source", required=True, metavar="PATH", help="A bnet.yaml, or a directory.")
 @click.option("--param", "params", multiple=True, metavar="K=TEXT", help="Make each TEXT a place for K.")
 @click.option("--output", metavar="DIR", help="Where the template goes; otherwise .bnet/templates/NAME.")
 @click.option("--force", is_flag=True, help="Write over files that are there.")
@@ -216,6 +213,8 @@ def new(
 
 def _taken(source: Path) -> dict[str, bytes]:
     """Return the texts that a template is made of."""
+    if not source.exists():
+        raise Invalid("there is no such file or directory", file=str(source))
     base = source if source.is_dir() else source.parent
     paths = list(walk(source, LEFT_OUT)) if source.is_dir() else [source.name]
     if len(paths) > MOST_FILES:
@@ -239,7 +238,7 @@ def _shelves(app: App) -> list[Shelf]:
     return [
         *([] if on_hub is None else [on_hub]),
         FolderShelf(_tree() / FOLDER, "tree", FOLDER),
-        FolderShelf(SHIPPED, "bnet"),
+        FolderShelf(SHIPPED, "bnet", "bnet/templates"),
     ]
 
 

@@ -16,7 +16,7 @@ from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bnet.codec.shown import escaped
-from bnet.codec.template_syntax import Refused, bound, check, includes
+from bnet.codec.template_syntax import Unwanted, bound, check, includes
 from bnet.errors import Invalid
 from bnet.model.template import Template, Value
 
@@ -239,7 +239,7 @@ def _placed(shown: str) -> Iterator[None]:
     """Say of whatever goes wrong in a template where in it that is."""
     try:
         yield
-    except Refused as error:
+    except Unwanted as error:
         raise Invalid(escaped(str(error)), file=shown, line=error.line) from None
     except jinja2.TemplateSyntaxError as error:
         said = escaped((error.message or "cannot be read")[:300])

@@ -51,7 +51,7 @@ _WORDS: dict[type[nodes.Node], str] = {
 }
 
 
-class Refused(Exception):
+class Unwanted(Exception):
     """Something stands in a template that may not."""
 
     def __init__(self, message: str, line: int) -> None:
@@ -69,10 +69,10 @@ def check(node: nodes.Node, names: Set[str], depth: int = 0, loops: int = 0) -> 
         loops: in how many loops.
 
     Raises:
-        Refused: something may not stand there.
+        Unwanted: something may not stand there.
     """
     if depth > DEEPEST:
-        raise Refused("is nested too deeply", node.lineno)
+        raise Unwanted("is nested too deeply", node.lineno)
     if isinstance(node, nodes.For):
         _check_loop(node, names, depth, loops)
         return
@@ -90,45 +90,45 @@ def check(node: nodes.Node, names: Set[str], depth: int = 0, loops: int = 0) -> 
         inner = iter(node.args)
     elif not isinstance(node, _PLAIN):
         what = _WORDS.get(type(node), f"a {type(node).__name__.lower()}")
-        raise Refused(f"has {what}, which templates do without", node.lineno)
+        raise Unwanted(f"has {what}, which templates do without", node.lineno)
     for each in inner:
         check(each, names, depth + 1, loops)
 
 
 def _check_name(node: nodes.Name, names: Set[str]) -> None:
     if node.name == "range":
-        raise Refused("names range without saying of what; write range(3)", node.lineno)
+        raise Unwanted("names range without saying of what; write range(3)", node.lineno)
     if node.name not in names:
         known = sorted(names - {"loop"})
         there = nearest(node.name, known) if known else "; the template has none"
-        raise Refused(f"there is no parameter {node.name}{there}", node.lineno)
+        raise Unwanted(f"there is no parameter {node.name}{there}", node.lineno)
 
 
 def _check_filter(node: nodes.Filter) -> None:
     if node.name not in FILTERS:
-        raise Refused(f"there is no filter {node.name}{nearest(node.name, list(FILTERS))}", node.lineno)
+        raise Unwanted(f"there is no filter {node.name}{nearest(node.name, list(FILTERS))}", node.lineno)
     if node.kwargs or node.dyn_args or node.dyn_kwargs or node.node is None:
-        raise Refused(f"the filter {node.name} is used in a way that templates do without", node.lineno)
+        raise Unwanted(f"the filter {node.name} is used in a way that templates do without", node.lineno)
 
 
 def _check_attribute(node: nodes.Getattr) -> None:
     if not isinstance(node.node, nodes.Name) or node.node.name != "loop" or node.attr not in _LOOP:
-        raise Refused(f"has an attribute, .{node.attr}, which means nothing here", node.lineno)
+        raise Unwanted(f"has an attribute, .{node.attr}, which means nothing here", node.lineno)
 
 
 def _check_call(node: nodes.Call) -> None:
     plain = not (node.kwargs or node.dyn_args or node.dyn_kwargs)
     if not plain or not isinstance(node.node, nodes.Name) or node.node.name != "range":
-        raise Refused("calls a function; there is none but range", node.lineno)
+        raise Unwanted("calls a function; there is none but range", node.lineno)
 
 
 def _check_loop(node: nodes.For, names: Set[str], depth: int, loops: int) -> None:
     if loops == DEEPEST_LOOP:
-        raise Refused(f"has more than {DEEPEST_LOOP} loops in each other", node.lineno)
+        raise Unwanted(f"has more than {DEEPEST_LOOP} loops in each other", node.lineno)
     if node.recursive:
-        raise Refused("has a recursive loop, which templates do without", node.lineno)
+        raise Unwanted("has a recursive loop, which templates do without", node.lineno)
     if not isinstance(node.target, nodes.Name):
-        raise Refused("has a loop with several names; one goes over a list", node.lineno)
+        raise Unwanted("has a loop with several names; one goes over a list", node.lineno)
     check(node.iter, names, depth + 1, loops)
     inner = names | {node.target.name, "loop"}
     for each in [*node.body, *([node.test] if node.test else [])]:
@@ -139,14 +139,15 @@ def _check_loop(node: nodes.For, names: Set[str], depth: int, loops: int) -> Non
 
 def _check_include(node: nodes.Include) -> None:
     if not isinstance(node.template, nodes.Const) or not isinstance(node.template.value, str):
-        raise Refused("includes what is only known later; write the file's name in quotes", node.lineno)
+        raise Unwanted("includes what is only known later; write the file's name in quotes", node.lineno)
     if node.ignore_missing or not node.with_context:
-        raise Refused("include takes a name and nothing else", node.lineno)
+        raise Unwanted("include takes a name and nothing else", node.lineno)
 
 
 def bound(tree: nodes.Template) -> None:
     """Let each turn of a loop, and each include, be counted."""
     for loop in tree.find_all(nodes.For):
+        assert isinstance(loop.iter, nodes.Expr)
         loop.iter = _wrapped(loop.iter, "_turns")
     for include in tree.find_all(nodes.Include):
         assert isinstance(include.template, nodes.Const)

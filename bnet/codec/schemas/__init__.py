@@ -16,6 +16,7 @@ from bnet.model.message import Front
 from bnet.model.reply import ReplyRule
 from bnet.model.schedule import NamedSchedule, Schedule
 from bnet.model.source import Upstream
+from bnet.model.template import Manifest
 from bnet.model.tree import Tree
 
 HERE = Path(__file__).parent
@@ -34,6 +35,7 @@ def build() -> dict[str, bytes]:
         "replies.json": _replies(),
         "schedule.json": _schedule(),
         "source.json": _of(Upstream, "A source of a bnet network (coordination/sources/*.yaml)"),
+        "template.json": _of(Manifest, "A template of bnet (template.yaml, or a template of one file)"),
         "tree.json": _tree(),
     }
     return {name: _spell(schema) for name, schema in made.items()}
