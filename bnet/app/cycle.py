@@ -24,6 +24,7 @@ from bnet.model.state import State
 from bnet.ports import Clock, Look, Notes, Runs
 from bnet.rules.agenda import Agenda
 from bnet.rules.clocks import trusted
+from bnet.rules.environments import pinned_snapshots
 from bnet.rules.firing import fired_submissions, next_due
 from bnet.rules.leases import GRACE_SHARE, HOLDER_SHARE, Observed, lapsed
 from bnet.rules.pace import wait_for_turn
@@ -189,9 +190,10 @@ class Node:
     # -- what is said
 
     def snapshots_named(self) -> set[str]:
-        """Return the snapshots of working trees that open jobs will run in."""
+        """Return the snapshots of working trees that open jobs will run in, or that environments may go back to."""
         sources = (job.spec.source for job in self.ledger.state.jobs.values() if job.result is None)
-        return {source.snapshot for source in sources if source is not None and source.snapshot is not None}
+        open_ones = {each.snapshot for each in sources if each is not None and each.snapshot is not None}
+        return open_ones | pinned_snapshots(self.ledger.state)
 
     def idle_for(self) -> float | None:
         """Return for how many seconds nothing is due here as long as the hub does not move; None if something is.

@@ -24,8 +24,13 @@ class Lookup:
 
     def __call__(self, state: State, commands: list[Command]) -> Facts:
         """Return the facts that commands need beyond the snapshot."""
-        missing = numbers_of(commands) - state.jobs.keys()
-        return Facts(archived=archived_jobs(self._hub, state, missing), commits=self._commits(commands))
+        named = numbers_of(commands)
+        archived = archived_jobs(self._hub, state, named - state.jobs.keys())
+        # What is asked for once more takes what it took: whether that is still there, its jobs tell.
+        again = [state.jobs.get(number) or archived.get(number) for number in named]
+        taken = {each.job for job in again if job is not None for each in job.spec.inputs}
+        archived |= archived_jobs(self._hub, state, taken - state.jobs.keys() - archived.keys())
+        return Facts(archived=archived, commits=self._commits(commands))
 
     def _commits(self, commands: list[Command]) -> dict[tuple[str, str], str | Unresolved]:
         """Resolve refs until one does not answer: a sync has leases to keep, the rest is asked next time."""

@@ -27,7 +27,7 @@ from bnet.model.command import (
 from bnet.model.job import Job, JobSpec
 from bnet.model.server import Server
 from bnet.model.state import KeyEntry, KeyFile
-from bnet.rules import approvals, conditions, environments, jobs, schedules, servers, sources
+from bnet.rules import approvals, conditions, environments, jobs, keeping, schedules, servers, sources
 from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
 from bnet.rules.specs import Batch, Facts, combinations, job_spec, number_of, source_of
@@ -110,9 +110,9 @@ def _one(tx: Transaction, command: Command, by: str, facts: Facts, batch: Batch)
             batch.add(command, made)
             return made
         case RollBack():
-            return _roll_back(tx, command, _job(tx, command.job, facts), by)
+            return _roll_back(tx, command, _job(tx, command.job, facts), by, facts)
         case RetryJob():
-            return _retry(tx, _job(tx, command.job, facts), by)
+            return _retry(tx, _job(tx, command.job, facts), by, facts)
         case CancelJob() | SetPriority() | ApproveJob():
             _wish(tx, command, _job(tx, command.job, facts), by)
         case PauseServer():
@@ -166,9 +166,9 @@ def _wish(tx: Transaction, command: CancelJob | SetPriority | ApproveJob, job: J
         tx.apply(change)
 
 
-def _roll_back(tx: Transaction, command: RollBack, job: Job, by: str) -> list[int]:
+def _roll_back(tx: Transaction, command: RollBack, job: Job, by: str, facts: Facts) -> list[int]:
     spec = environments.again(tx, command.environment, job, by=by, reason=command.reason)
-    _enter(tx, Job(spec=spec))
+    _enter(tx, Job(spec=spec), facts)
     return [spec.number]
 
 
@@ -192,7 +192,7 @@ def _submit(tx: Transaction, command: Submit, by: str, facts: Facts, batch: Batc
         if len(encode(made[-1])) > LARGEST_JOB:
             raise Illegal(f"the job is over {LARGEST_JOB:,} bytes; put what it needs into its source")
     for spec in made:
-        _enter(tx, Job(spec=spec))
+        _enter(tx, Job(spec=spec), facts)
     numbers = [spec.number for spec in made]
     if command.key is not None:
         entry = KeyEntry(jobs=tuple(numbers), at=tx.now)
@@ -210,7 +210,8 @@ def _check_whole(command: Submit, number: int, batch: Batch) -> None:
         )
 
 
-def _enter(tx: Transaction, job: Job) -> None:
+def _enter(tx: Transaction, job: Job, facts: Facts) -> None:
+    keeping.check_kept(tx, job.spec.inputs, facts.archived)
     tx.apply(
         Change(
             verb="submit",
@@ -223,11 +224,11 @@ def _enter(tx: Transaction, job: Job) -> None:
     )
 
 
-def _retry(tx: Transaction, job: Job, by: str) -> list[int]:
+def _retry(tx: Transaction, job: Job, by: str, facts: Facts) -> list[int]:
     if job.result is None:
         raise Illegal(f"job #{job.number} is {job.state}; only a finished job can be retried")
     spec = msgspec.structs.replace(
-        environments.renewed(tx, job.spec),
+        environments.repeated(tx, job.spec),
         number=tx.next_job,
         submitted_by=by,
         submitted_at=tx.now,
@@ -237,7 +238,7 @@ def _retry(tx: Transaction, job: Job, by: str) -> list[int]:
         when=None,
         not_before=None,
     )
-    _enter(tx, Job(spec=spec))
+    _enter(tx, Job(spec=spec), facts)
     return [spec.number]
 
 

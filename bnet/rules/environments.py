@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from bnet.codec import expressions, layout
 from bnet.codec.shown import escaped
 from bnet.model.command import Submit
-from bnet.model.environment import Deployment, Environment, Pinned, Standing
+from bnet.model.environment import Deployment, Environment, Pinned, Release, Standing
 from bnet.model.job import ApprovalRule, Input, Job, JobSpec, Source
 from bnet.model.state import State
 from bnet.rules.change import Change
@@ -65,7 +65,16 @@ def with_rules(tx: Transaction, command: Submit) -> Submit:
     environment, _ = find(tx.state, command.environment)
     if command.approvals is not None:
         raise Illegal(f"approvals: environment {environment.name} says itself who has to approve")
-    _check_branch(environment, command.source if isinstance(command.source, Source) else None, command)
+    if command.reproduce > 1:
+        raise Illegal(
+            f"reproduce: it would deploy to {environment.name} {command.reproduce} times",
+            hint="reproduce the job that builds what is deployed",
+        )
+    source = command.source
+    if isinstance(source, str):
+        _check_branch(environment, source.rpartition("@")[2] if "@" in source else "")
+    else:
+        _check_branch(environment, _ref(source))
     return replace(
         command,
         approvals=rule_of(environment),
@@ -73,14 +82,13 @@ def with_rules(tx: Transaction, command: Submit) -> Submit:
     )
 
 
-def _check_branch(environment: Environment, source: Source | None, command: Submit) -> None:
+def _ref(source: Source | None) -> str:
+    return "" if source is None or source.snapshot is not None else source.ref or ""
+
+
+def _check_branch(environment: Environment, ref: str) -> None:
     if not environment.branches:
         return
-    ref = ""
-    if isinstance(command.source, str):
-        ref = command.source.rpartition("@")[2] if "@" in command.source else ""
-    elif source is not None and source.snapshot is None:
-        ref = source.ref or ""
     branch = branch_named(ref)
     if branch and any(expressions.fits(each, branch) for each in environment.branches):
         return
@@ -93,10 +101,16 @@ def promoted(tx: Transaction, spec: JobSpec) -> JobSpec:
     """Return a deployment with the artifacts that the environment before has had, and nothing else.
 
     Raises:
-        Forbidden: it would deploy what was never there.
+        Illegal: it would deploy what may have failed. Forbidden: it would deploy what was never there.
     """
     if spec.environment is None:
         return spec
+    taken = {each.job for each in spec.inputs}
+    for need in spec.needs:
+        if need.job in taken and need.on != "success":
+            raise Illegal(
+                f"inputs: {spec.environment} takes what has succeeded; #{need.job} is needed with on: {need.on}"
+            )
     _, before = find(tx.state, spec.environment)
     if before is None:
         return spec
@@ -106,13 +120,19 @@ def promoted(tx: Transaction, spec: JobSpec) -> JobSpec:
         if need.on == "success" and (job := tx.jobs.get(need.job)) is not None
         if job.spec.environment == before.name
     ]
-    known = standings(tx).get(before.name, Standing(name=before.name))
     if not spec.inputs:
-        spec = replace(spec, inputs=needed[-1].inputs if needed else _inputs(known.current, before, spec))
-    if any(_same(spec, each.inputs, each.source) for each in needed) or any(
-        each.result == "success" and _is_of(spec, each) for each in had(known)
-    ):
-        return spec
+        current = standings(tx).get(before.name, Standing(name=before.name)).current
+        spec = replace(spec, inputs=needed[-1].inputs if needed else _inputs(current, before, spec))
+    if not any(_same(spec, each.inputs, each.source) for each in needed):
+        _check_had(tx, spec, before)
+    return spec
+
+
+def _check_had(tx: Transaction, spec: JobSpec, before: Environment) -> None:
+    """Refuse to deploy what the environment before has not had, as far as that is remembered."""
+    known = standings(tx).get(before.name, Standing(name=before.name))
+    if any(each.result == "success" and _is_of(spec, each) for each in had(known)):
+        return
     what = ", ".join(f"#{each.job}" for each in spec.inputs) or "this commit"
     raise Forbidden(
         f"{spec.environment} takes what {before.name} has had, and {what} was never deployed there",
@@ -216,6 +236,23 @@ def renewed(tx: Transaction, spec: JobSpec) -> JobSpec:
         on_lost_lease="stop",
         approval=rule_of(there),
     )
+
+
+def repeated(tx: Transaction, spec: JobSpec) -> JobSpec:
+    """Return a job that is tried again: a deployment only of what may be deployed there now.
+
+    It needs nobody any more, so that what its needs had promised is asked anew. What was there before may come back.
+
+    Raises:
+        Illegal: there is no such environment any more. Forbidden: the one before has not had it, or another branch
+            is asked for now.
+    """
+    if spec.environment is not None and spec.rollback_of is None:
+        environment, before = find(tx.state, spec.environment)
+        _check_branch(environment, _ref(spec.source))
+        if before is not None:
+            _check_had(tx, spec, before)
+    return renewed(tx, spec)
 
 
 def _last(standing: Standing) -> Deployment:
@@ -324,12 +361,20 @@ def pin_of(job: Job, into: str = ".") -> Pinned:
     )
 
 
-def pinned_jobs(state: State) -> frozenset[int]:
+def pinned_jobs(kept: Iterable[Release], there: Iterable[Standing]) -> frozenset[int]:
     """Return the jobs whose artifacts releases keep, and those that environments have, and had lately."""
-    rows = [each.jobs for each in state.releases.values()]
-    for standing in state.standings.values():
-        good = [each for each in had(standing) if each.result == "success"]
-        rows += [
-            each.inputs for each in (*good[:MOST_PINNED], *([standing.current] if standing.current else ()))
-        ]
+    rows = [each.jobs for each in kept] + [each.inputs for each in _to_go_back_to(there)]
     return frozenset(pin.job for row in rows for pin in row)
+
+
+def pinned_snapshots(state: State) -> frozenset[str]:
+    """Return the snapshots of working trees that may be deployed once more."""
+    rows: list[Release | Deployment] = [*state.releases.values(), *_to_go_back_to(state.standings.values())]
+    return frozenset(each.commit for each in rows if each.commit is not None and each.repository is None)
+
+
+def _to_go_back_to(there: Iterable[Standing]) -> Iterator[Deployment]:
+    for standing in there:
+        yield from [each for each in had(standing) if each.result == "success"][:MOST_PINNED]
+        if standing.current is not None:
+            yield standing.current

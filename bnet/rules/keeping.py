@@ -7,13 +7,15 @@ from fnmatch import fnmatchcase
 from msgspec.structs import replace
 
 from bnet.codec import layout
+from bnet.codec.shown import escaped
 from bnet.model.artifact import Gone, Kept, KeptRun
 from bnet.model.base import Record
+from bnet.model.environment import Pinned, Release
 from bnet.model.hub import KeepRule
-from bnet.model.job import Attempt, Job
+from bnet.model.job import Attempt, Input, Job, JobResult
 from bnet.model.state import State
 from bnet.rules.change import Change
-from bnet.rules.environments import pinned_jobs
+from bnet.rules.environments import pinned_jobs, standings
 from bnet.rules.jobs import Illegal
 from bnet.rules.transaction import Transaction
 
@@ -34,8 +36,14 @@ def named_by_open_jobs(tx: Transaction | State) -> Iterable[int]:
 
 
 def named_by_releases(tx: Transaction | State) -> Iterable[int]:
-    """Yield the jobs whose artifacts releases keep, and those that environments have or had."""
-    return pinned_jobs(tx if isinstance(tx, State) else tx.state)
+    """Yield the jobs whose artifacts releases keep, and those that environments have or had.
+
+    What this very transaction writes down counts: a deployment that ends is no open job any more.
+    """
+    if isinstance(tx, State):
+        return pinned_jobs(tx.releases.values(), tx.standings.values())
+    new = [each for each in tx.documents.values() if isinstance(each, Release)]
+    return pinned_jobs([*tx.state.releases.values(), *new], standings(tx).values())
 
 
 # What names artifacts that have to stay, however old, as numbers of jobs; what else names some is added here.
@@ -45,6 +53,43 @@ PINS: tuple[Callable[[Transaction | State], Iterable[int]], ...] = (named_by_ope
 def pinned(tx: Transaction | State) -> frozenset[int]:
     """Return the jobs whose artifacts may not be given up now."""
     return frozenset(number for pin in PINS for number in pin(tx))
+
+
+def given_up(kept: Kept | None, job: int, left: JobResult | Attempt | None) -> str:
+    """Say that the artifacts of a job were given up, and why; "" while they are kept, or where it left none.
+
+    Args:
+        kept: what the list says of them.
+        job: its number.
+        left: how the job, or the attempt that is meant, ended; None where that is not known.
+    """
+    if kept is not None and kept.gone is not None:
+        return f"the artifacts of #{job} were given up by {escaped(kept.gone.by)}: {escaped(kept.gone.why)}"
+    if kept is None and left is not None and left.manifest is not None:
+        return f"the artifacts of #{job} were given up and deleted"
+    return ""
+
+
+def check_kept(tx: Transaction, pins: Iterable[Input | Pinned], archived: Mapping[int, Job]) -> None:
+    """Refuse to name artifacts that were given up; in the transaction that names them, so that none goes meanwhile.
+
+    Args:
+        tx: the transaction.
+        pins: what is named.
+        archived: those of the jobs that are known from the archive.
+
+    Raises:
+        Illegal: it says which, and why they were given up.
+    """
+    for pin in pins:
+        path = layout.kept_path(pin.job)
+        kept = None if path in tx.files else tx.documents.get(path) or tx.state.kept.get(pin.job)
+        job = tx.jobs.get(pin.job) or archived.get(pin.job)
+        text = given_up(
+            kept if isinstance(kept, Kept) else None, pin.job, None if job is None else job.result
+        )
+        if text:
+            raise Illegal(text, hint=f"`bnet history --events --job {pin.job}` says when")
 
 
 def kept_now(tx: Transaction) -> dict[int, Kept]:

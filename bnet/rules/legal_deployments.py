@@ -60,6 +60,8 @@ def _wrong_release(old: Release | None, new: Release | None, after: State) -> st
             return f"keeps #{pin.job}, which has not succeeded"
         if job is not None and pin_of(job, pin.into) != pin:
             return f"keeps other artifacts than #{pin.job} has"
+        if pin.job in after.kept and after.kept[pin.job].gone is not None:
+            return f"keeps artifacts of #{pin.job}, which were given up"
     return ""
 
 

@@ -1,5 +1,6 @@
 """Releases: which run is the last good one, and that it is kept."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from bnet.rules.change import Change
 from bnet.rules.conditions import branch_of
 from bnet.rules.environments import find, had, pin_of
 from bnet.rules.jobs import Illegal
+from bnet.rules.keeping import check_kept
 from bnet.rules.transaction import Transaction
 
 GOOD = ("success", "skipped")
@@ -67,8 +69,9 @@ def _is_good(jobs: list[Job]) -> bool:
 
 
 def of_jobs(jobs: list[Job], name: str, by: str, now: datetime) -> Release:
-    """Return the release of a run: of its jobs that have left artifacts, and of their commit."""
-    kept = [job for job in jobs if job.result is not None and job.result.artifacts]
+    """Return the release of a run: of its successes that have left artifacts, and of their commit."""
+    good = [job for job in jobs if job.result is not None and job.result.result == "success"]
+    kept = [job for job in good if job.result is not None and job.result.artifacts]
     source = jobs[0].spec.source
     return Release(
         name=name,
@@ -80,10 +83,16 @@ def of_jobs(jobs: list[Job], name: str, by: str, now: datetime) -> Release:
     )
 
 
-def mark(tx: Transaction, release: Release) -> None:
+def mark(tx: Transaction, release: Release, archived: Mapping[int, Job] = {}) -> None:
     """Keep a release; once more is no other one.
 
+    Args:
+        tx: the transaction.
+        release: what is kept.
+        archived: those of its jobs that are in the archive.
+
     Raises:
+        Illegal: its artifacts were given up.
         Taken: there is another of that name.
     """
     old = tx.state.releases.get(release.name)
@@ -93,6 +102,7 @@ def mark(tx: Transaction, release: Release) -> None:
                 f"there is another release {release.name}, of {_of(old)}", hint="give this one its own name"
             )
         return
+    check_kept(tx, release.jobs, archived)
     fields: dict[str, str | int] = {"by": release.by, "jobs": ",".join(str(pin.job) for pin in release.jobs)}
     path = layout.release_path(release.name)
     tx.apply(

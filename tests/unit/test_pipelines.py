@@ -17,9 +17,8 @@ from bnet.model.hub import Head
 from bnet.model.job import ApprovalRule, Attempt, Input, Job, JobResult, Source
 from bnet.model.server import Server
 from bnet.model.state import State
-from bnet.rules import environments, jobs, releases, settle
+from bnet.rules import environments, jobs, keeping, releases, settle
 from bnet.rules.admit import admit
-from bnet.rules.environments import pinned_jobs
 from bnet.rules.jobs import Forbidden, Illegal
 from bnet.rules.pipelines import Run, expand, foresee
 from bnet.rules.specs import Facts
@@ -375,7 +374,7 @@ def test_the_history_of_an_environment_is_bounded_and_so_is_what_it_pins() -> No
     assert len(after.history) == 50 and after.history[-1].job == steps["staging"][0]
     release = Release(name="r", at=NOW, by="a", jobs=(Pinned(job=7, digest="d"),))
     state = tx_of(standings={"staging": before}, releases={"r": release}).state
-    assert pinned_jobs(state) == {7, *range(1051, 1061)}
+    assert keeping.pinned(state) == {7, *range(1051, 1061)}
 
 
 # -- the way back
