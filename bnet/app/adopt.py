@@ -14,7 +14,7 @@ from bnet.model.job import Job
 from bnet.model.state import State
 from bnet.rules import environments, jobs
 from bnet.rules.change import Change
-from bnet.rules.resubmit import only_in, resubmissions
+from bnet.rules.resubmit import left_out, only_in, resubmissions
 from bnet.rules.transaction import Transaction
 
 RAISE = 1_000_000  # what no other machine's history, unknown here, can be ahead by
@@ -43,6 +43,11 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     def unfinished(self) -> list[Submit]:
         """What asks again for the unfinished jobs that only our history has."""
         return resubmissions(self.lost, self.theirs.jobs, f"adopted-{self.epoch}")
+
+    @property
+    def left_out(self) -> list[Job]:
+        """The unfinished jobs that are not asked for again, for what they depend on is not there."""
+        return left_out(self.lost, self.theirs.jobs)
 
 
 def survey(ours: Ledger, theirs: Ledger, tip: str) -> Survey:

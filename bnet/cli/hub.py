@@ -111,6 +111,10 @@ def adopt(app: App, yes: bool) -> None:
     note(f"the history that was known here stays in {checkup.mirror} as {ref}")
     if path is not None:
         note(f"submit again what was not finished: bnet submit -f {path}")
+    if found.left_out:
+        note(
+            f"not in there, for what they depend on is gone; run their pipelines again: {_jobs(found.left_out)}"
+        )
 
 
 def _diverged(app: App, ledger: Ledger) -> str | None:
@@ -151,6 +155,8 @@ def _both(found: Survey, here: int, there: int) -> str:
         f"accepting the hub's ledger begins epoch {found.epoch} on it; the unfinished jobs are written to a "
         "file to submit again"
     )
+    if found.left_out:
+        lines.append(f"left out of it, for they depend on others of these: {_jobs(found.left_out)}")
     return "\n".join(lines)
 
 

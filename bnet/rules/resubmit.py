@@ -14,15 +14,38 @@ def only_in(ours: Mapping[int, Job], theirs: Mapping[int, Job]) -> list[Job]:
     ]
 
 
+def left_out(lost: Sequence[Job], kept: Mapping[int, Job]) -> list[Job]:
+    """Return the unfinished jobs that would not be what they were: they depend on what the new history lacks.
+
+    A step or a deployment asks what its run has built and where that has been; a job with inputs takes files that
+    only the old history lists. They are asked for by their runs, as a whole.
+
+    Args:
+        lost: in the order of their numbers.
+        kept: the jobs that the new history has.
+    """
+    gone = {job.number for job in lost}
+    there = {job.number for job in lost if job.result is None} | (kept.keys() - gone)
+    found: dict[int, Job] = {}
+    for job in lost:
+        spec = job.spec
+        bound = spec.pipeline is not None or spec.environment is not None or spec.when is not None
+        short = any(each.job not in there for each in spec.inputs)
+        if job.result is None and (bound or short or any(need.job in found for need in spec.needs)):
+            found[job.number] = job
+    return list(found.values())
+
+
 def resubmissions(lost: Sequence[Job], kept: Mapping[int, Job], label: str) -> list[Submit]:
-    """Return commands that ask again for those of some jobs that have not finished.
+    """Return commands that ask again for those of some jobs that have not finished, but for those that are left out.
 
     Args:
         lost: in the order of their numbers.
         kept: the jobs that the new history has.
         label: makes the keys, so that submitting the commands twice makes no job twice.
     """
-    unfinished = {job.number: job for job in lost if job.result is None}
+    without = {job.number for job in left_out(lost, kept)}
+    unfinished = {job.number: job for job in lost if job.result is None and job.number not in without}
     uses = Counter(job.spec.name for job in unfinished.values())
     names = {
         number: job.spec.name if uses[job.spec.name] == 1 else f"{job.spec.name[:48]}-{number}"
@@ -57,20 +80,13 @@ def _again(
         supersede=spec.supersede,
         locks=spec.locks,
         artifacts=spec.artifacts,
-        inputs=tuple(
-            InputRef(job=names.get(each.job, each.job), into=each.into)
-            for each in spec.inputs
-            if each.job in names or (each.job in kept and each.job not in gone)
-        ),
+        inputs=tuple(InputRef(job=names.get(each.job, each.job), into=each.into) for each in spec.inputs),
         reproduce=spec.reproduce,
         not_before=None if spec.not_before is None else spec.not_before.isoformat(),
         expires_after=spec.expires_after,
         on_lost_lease=spec.on_lost_lease,
         key=_key(spec, label),
-        when=spec.when,
-        approvals=None if spec.environment is not None else spec.approval,
-        environment=spec.environment,
-        pipeline=spec.pipeline,
+        approvals=spec.approval,
     )
 
 

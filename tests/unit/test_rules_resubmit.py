@@ -13,10 +13,22 @@ from bnet.codec.submission import from_file
 from bnet.codec.view import View
 from bnet.model.command import NeedRef, Retry, Submit
 from bnet.model.hub import Head
-from bnet.model.job import Group, Job, JobResult, JobSpec, Need, RetryRule, Source, Wanted
+from bnet.model.job import (
+    ApprovalRule,
+    Group,
+    Input,
+    Job,
+    JobResult,
+    JobSpec,
+    Need,
+    Part,
+    RetryRule,
+    Source,
+    Wanted,
+)
 from bnet.model.state import State
 from bnet.rules.admit import admit
-from bnet.rules.resubmit import only_in, resubmissions
+from bnet.rules.resubmit import left_out, only_in, resubmissions
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
 
@@ -157,3 +169,36 @@ def test_everything_survives_the_file() -> None:
     ]
     assert isinstance(got.retry, tuple)
     assert got.retry[0] == Retry(limit=1, exit_code=(64, 65))
+
+
+PART = Part(name="p", step="build", branch="main", run=6)
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked"),
+    [
+        ({"inputs": (Input(job=1),), "needs": (Need(job=1),)}, ["j6", "j7"]),
+        ({"inputs": (Input(job=6),), "needs": (Need(job=6),)}, ["j6", "j7"]),
+        ({"inputs": (Input(job=5),), "needs": (Need(job=5),)}, ["j6"]),
+        ({"when": 'needs.build.result == "failure"', "needs": (Need(job=6, name="build"),)}, ["j6"]),
+        ({"pipeline": PART, "matrix": {"py": "3"}}, ["j6"]),
+        ({"environment": "prod"}, ["j6"]),
+        ({"approval": ApprovalRule(count=2, by=("a", "b"))}, ["j6", "j7"]),
+    ],
+    ids=["kept", "asked again", "gone", "condition", "step", "deployment", "approval"],
+)
+def test_what_depends_on_more_than_the_file_says_is_left_out_and_named(
+    fields: dict[str, Any], asked: list[str]
+) -> None:
+    lost = [job(5, done=True), job(6), job(7, **fields), job(8, needs=(Need(job=7),))]
+    common = {1: job(1, done=True)}
+    again = resubmissions(lost, common, "k")
+    whole = [*asked, "j8"] if "j7" in asked else asked
+    assert [each.name for each in again] == whole
+    assert [f"j{each.number}" for each in left_out(lost, common)] == [
+        name for name in ("j7", "j8") if name not in whole
+    ]
+    tx = Transaction(replace(state(), jobs=common), View(), NOON)
+    numbers = admit(tx, again, by="me", facts=Facts())
+    if "j7" in asked:
+        assert tx.jobs[numbers[1]].spec.approval == fields.get("approval")
