@@ -199,13 +199,25 @@ def fetch(depot: Depot, artifact: Artifact, root: Path, into: str = "") -> None:
     write_inside(root, path, coming.chunks(), mode=_mode(artifact.mode), check=coming.check)
 
 
+def check(depot: Depot, artifact: Artifact) -> None:
+    """Read an artifact where it is kept, and make sure that it is what the run made.
+
+    Raises:
+        Altered: it is not.
+        Absent: it is not there.
+        StoreFailed: the store does not answer.
+        HubUnreachable: the hub does not.
+    """
+    coming = Verified(depot, artifact)
+    for _ in coming.chunks():
+        pass
+    coming.check()
+
+
 def verify(depot: Depot, artifact: Artifact) -> str:
     """Say what is wrong with an artifact where it is kept; "" if it is what the run made."""
-    coming = Verified(depot, artifact)
     try:
-        for _ in coming.chunks():
-            pass
-        coming.check()
+        check(depot, artifact)
     except (Altered, Absent, StoreFailed) as error:
         return error.message.removeprefix(f"{escaped(artifact.path)}: ")
     return ""

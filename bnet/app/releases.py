@@ -1,20 +1,20 @@
 """Releases and environments as plain objects, and whether what they keep is still there."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from bnet.app.artifacts import Absent, Altered, Depot, check
 from bnet.app.ledger import Ledger
 from bnet.app.lookup import archived_jobs
+from bnet.errors import StoreFailed
 from bnet.model.environment import Deployment, Pinned, Release, Standing
-from bnet.model.job import Artifact, Job
+from bnet.model.job import Job
 from bnet.model.state import State
-from bnet.ports import Hub, Look
 from bnet.rules.environments import had, lock_of, pin_of
+from bnet.rules.keeping import STORE, given_up
 from bnet.rules.releases import before_now, deployment_of
-
-TELEMETRY = "telemetry:"
 
 
 def describe_environments(state: State) -> list[dict[str, Any]]:
@@ -65,46 +65,44 @@ def pinned_by(state: State, ledger: Ledger, pins: Sequence[Pinned]) -> Mapping[i
 
 
 def absent(
-    hub: Hub, look: Look, pins: Sequence[Pinned], jobs: Mapping[int, Job], digest: Callable[[bytes], str]
-) -> list[str]:
-    """Say what is missing of some jobs' artifacts, a line each; nothing if all of it can be deployed again.
+    state: State, pins: Sequence[Pinned], jobs: Mapping[int, Job], depot: Depot
+) -> tuple[list[str], list[str]]:
+    """Say what is missing of some jobs' artifacts, and what cannot be looked at from here, a line each.
 
     Args:
-        hub, look: where they are.
-        pins: what they were.
+        state: with the list of what is kept.
+        pins: what they were; without a digest where nobody wrote it down.
         jobs: the jobs that made them.
-        digest: of a content, in hex.
+        depot: where they are.
+
+    Returns:
+        What is missing, which is nothing if all of it can be deployed again; and where the store does not answer.
+
+    Raises:
+        HubUnreachable: the hub does not.
     """
-    lost = []
+    lost, unsure = [], []
     for pin in pins:
         job = jobs.get(pin.job)
-        if job is None or job.result is None:
+        result = None if job is None else job.result
+        gone = given_up(state.kept.get(pin.job), pin.job, result)
+        if gone:
+            lost.append(gone)
+        elif job is None or result is None:
             lost.append(f"job #{pin.job} itself")
-        elif pin_of(job, pin.into).digest != pin.digest:
+        elif pin.digest and pin_of(job, pin.into).digest != pin.digest:
             lost.append(f"the artifacts of #{pin.job} as they were: its result names others")
         else:
-            lost += [f"{each.path} of #{pin.job}" for each in _gone(hub, look, job.result.artifacts, digest)]
-    return lost
-
-
-def _gone(
-    hub: Hub, look: Look, artifacts: Sequence[Artifact], digest: Callable[[bytes], str]
-) -> list[Artifact]:
-    """Return those artifacts that are not where the result says, or are not what they were."""
-    by_server: dict[str, list[tuple[str, Artifact]]] = {}
-    for each in artifacts:
-        # What stands elsewhere is verified by whoever fetches it.
-        if each.place.startswith(TELEMETRY):
-            server, _, path = each.place.removeprefix(TELEMETRY).partition(":")
-            by_server.setdefault(server, []).append((path, each))
-    lost: list[Artifact] = []
-    with hub.exclusive():
-        hub.fetch_telemetry([name for name in by_server if name in look.telemetry])
-        for server, rows in by_server.items():
-            tip = look.telemetry.get(server)
-            there = {} if tip is None else hub.read(tip, [path for path, _ in rows])
-            lost += [each for path, each in rows if path not in there or digest(there[path]) != each.blake3]
-    return lost
+            for each in result.artifacts:
+                try:
+                    if each.place.startswith(STORE) and state.settings.store is None:
+                        raise Absent("the hub has no store any more")
+                    check(depot, each)
+                except (Absent, Altered) as error:
+                    lost.append(f"{each.path} of #{pin.job} ({error.message.removeprefix(f'{each.path}: ')})")
+                except StoreFailed as error:
+                    unsure.append(f"{each.path} of #{pin.job}: {error.message}")
+    return lost, unsure
 
 
 def chosen(state: State, environment: str, wanted: str | None) -> int:

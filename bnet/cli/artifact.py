@@ -65,6 +65,7 @@ def get(
     Example: bnet artifact get 12 "*.whl" --output dist
     """
     from bnet.app.artifacts import as_artifact, fetch, matching
+    from bnet.rules.keeping import given_up
 
     state = app.read().state
     shared = state.shared.get(job)
@@ -73,12 +74,9 @@ def get(
     else:
         meant = pick(app, job)
         name, wanted = meant.name, matching(meant.attempt.artifacts, patterns)
-        gone = state.kept[meant.job.number].gone if meant.job.number in state.kept else None
-        if meant.attempt.manifest is not None and meant.job.number not in state.kept:
-            hint = f"`bnet history --events --job {meant.job.number}` says when and why"
-            raise AnswerNo(f"the artifacts of {name} were given up and deleted", hint=hint)
-        if gone is not None:
-            raise AnswerNo(f"the artifacts of {name} were given up by {gone.by}: {escaped(gone.why)}")
+        number = meant.job.number
+        if gone := given_up(state.kept.get(number), number, meant.attempt):
+            raise AnswerNo(gone, hint=f"`bnet history --events --job {number}` says when and why")
     if not wanted:
         raise AnswerNo(f"{name} left no artifacts")
     root, into = (output, "") if inside is None else (inside, output.as_posix())

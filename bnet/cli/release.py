@@ -1,6 +1,6 @@
 """`bnet release`: what is deployed where, good runs that are kept, and the way back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -16,6 +16,7 @@ from bnet.app.releases import (
 )
 from bnet.app.submit import send
 from bnet.cli.context import App, json_option, pass_app
+from bnet.cli.depot import depot_of
 from bnet.cli.jobs import find, print_new
 from bnet.cli.render import age, note, out, out_json, table, word
 from bnet.codec.shown import escaped
@@ -215,11 +216,13 @@ def mark(
     if sign and wanted is None:
         raise BnetError("there is no commit of a repository to put a signed tag on")
     found = replace(found, tag=wanted, note=said)
+    made = pinned_by(state, app.ledger, found.jobs)
+    _make_sure(app, found.jobs, made, f"{name} cannot be kept", "keep a run whose artifacts are all there")
     # The tag comes first: whoever is stopped in between does it again, and finds the tag there.
     if wanted is not None:
         assert found.repository is not None and found.commit is not None
         app.machine.put_tag(found.repository, found.commit, wanted, said or f"release {name}", sign=sign)
-    app.ledger.transact(lambda tx: keep(tx, found))
+    app.ledger.transact(lambda tx: keep(tx, found, made))
     told = describe_release(app.ledger.state.releases[name])
     if as_json:
         out_json(told)
@@ -228,6 +231,19 @@ def mark(
         out(
             f"{name}: {_jobs(told['jobs']) or 'no artifacts'}, commit {(told['commit'] or 'none')[:10]}{tagged}"
         )
+
+
+def _make_sure(app: App, pins: Sequence[Pinned], jobs: Mapping[int, Job], what: str, hint: str) -> None:
+    """Stop where something of what is named is missing; say what could not be looked at.
+
+    Raises:
+        AnswerNo: it says what, and why.
+    """
+    lost, unsure = absent(app.ledger.state, pins, jobs, depot_of(app))
+    if lost:
+        raise AnswerNo(f"{what}; missing: {'; '.join(map(escaped, lost[:MOST_LISTED]))}", hint=hint)
+    for each in unsure[:MOST_LISTED]:
+        note(f"not looked at: {escaped(each)}; the server that needs it makes sure of it")
 
 
 @release.command()
@@ -248,8 +264,7 @@ def rollback(app: App, environment: str, to: str | None, reason: str, as_json: b
 
     Example: bnet release rollback prod --reason "orders fail"
     """
-    look = app.ledger.refresh()
-    state = app.ledger.state
+    state = app.read().state
     find_environment(state, environment)
     number = chosen(state, environment, to)
     old = find(app, number)
@@ -257,15 +272,8 @@ def rollback(app: App, environment: str, to: str | None, reason: str, as_json: b
     remembered = {pin.job: pin for each in standing.history if each.job == number for pin in each.inputs}
     asked = pinned_by(state, app.ledger, [Pinned(job=each.job, digest="") for each in old.spec.inputs])
     pins = [remembered.get(pin.job, pin) for pin in pins_of(old.spec.inputs, asked, state.standings)]
-    from blake3 import blake3
-
-    lost = absent(app.ledger.hub, look, pins, asked, lambda data: blake3(data).hexdigest())
-    if lost:
-        some = "; ".join(map(escaped, lost[:MOST_LISTED]))
-        raise AnswerNo(
-            f"#{number} cannot be deployed again; missing: {some}",
-            hint=f"`bnet release show {environment}` lists what else was there",
-        )
+    hint = f"`bnet release show {environment}` lists what else was there"
+    _make_sure(app, pins, asked, f"#{number} cannot be deployed again", hint)
     [new] = send(
         app.ledger, app.lookup, [RollBack(environment=environment, job=number, reason=reason)], app.who
     )

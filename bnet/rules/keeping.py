@@ -46,13 +46,16 @@ def named_by_releases(tx: Transaction | State) -> Iterable[int]:
     return pinned_jobs([*tx.state.releases.values(), *new], standings(tx).values())
 
 
-# What names artifacts that have to stay, however old, as numbers of jobs; what else names some is added here.
-PINS: tuple[Callable[[Transaction | State], Iterable[int]], ...] = (named_by_open_jobs, named_by_releases)
+# What names artifacts that have to stay, however old, in words and as numbers of jobs; what else names some is added here.
+PINS: tuple[tuple[str, Callable[[Transaction | State], Iterable[int]]], ...] = (
+    ("an open job", named_by_open_jobs),
+    ("a release or an environment", named_by_releases),
+)
 
 
 def pinned(tx: Transaction | State) -> frozenset[int]:
     """Return the jobs whose artifacts may not be given up now."""
-    return frozenset(number for pin in PINS for number in pin(tx))
+    return frozenset(number for _, pin in PINS for number in pin(tx))
 
 
 def given_up(kept: Kept | None, job: int, left: JobResult | Attempt | None) -> str:
@@ -206,8 +209,9 @@ def give_up_job(tx: Transaction, number: int, why: str, by: str) -> None:
     kept = kept_now(tx).get(number)
     if kept is None or kept.gone is not None:
         raise Illegal(f"no artifacts of job #{number} are kept")
-    if number in pinned(tx):
-        raise Illegal(f"the artifacts of job #{number} are still needed: a release or an open job names them")
+    for who, pin in PINS:
+        if number in pin(tx):
+            raise Illegal(f"the artifacts of job #{number} are still needed: {who} names them")
     tx.apply(_given_up(tx, kept, why, by))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -92,6 +93,20 @@ def released(fleet: Fleet, tree: Path) -> dict[str, int]:
     return steps
 
 
+def digests(fleet: Fleet, *numbers: int) -> list[list[str]]:
+    """Return what deployments found in their workspaces: lines of digests and paths."""
+    return [[line for line in fleet.log(each).splitlines() if "  dist/" in line] for each in numbers]
+
+
+def made(fleet: Fleet, number: int) -> list[str]:
+    """Return what a build left, told in the same words from the files themselves."""
+    room = fleet.root / f"of-{number}"
+    does(fleet, ANN, "artifact", "get", str(number), "--output", str(room))
+    files = sorted(each for each in room.rglob("*") if each.is_file())
+    told = [(hashlib.sha256(each.read_bytes()).hexdigest(), each.relative_to(room)) for each in files]
+    return [f"{digest}  {path}" for digest, path in told]
+
+
 def there(fleet: Fleet) -> dict[str, Any]:
     told = does(fleet, ANN, "release", "list", "--json")
     return {each["environment"]: each["current"] for each in told["environments"]}
@@ -100,6 +115,9 @@ def there(fleet: Fleet) -> dict[str, Any]:
 @pytest.mark.timeout(600)
 def test_what_was_built_once_goes_from_one_environment_to_the_next_and_back(fleet: Fleet, tree: Path) -> None:
     first = released(fleet, tree)
+    where = ("dev", "staging", "prod")
+    built = made(fleet, first["build"])
+    assert built and digests(fleet, *(first[each] for each in where)) == [built] * 3
     now = there(fleet)
     assert {name: each["job"] for name, each in now.items()} == {name: first[name] for name in now}
     assert now["dev"]["inputs"] == now["staging"]["inputs"] == now["prod"]["inputs"]
@@ -112,6 +130,10 @@ def test_what_was_built_once_goes_from_one_environment_to_the_next_and_back(flee
     (tree / "app.sh").write_text("#!/bin/sh\necho second\n")
     commit(tree, "second")
     second = released(fleet, tree)
+    assert made(fleet, second["build"]) != built
+    assert digests(fleet, *(second[each] for each in where)) == [made(fleet, second["build"])] * 3
+    kept = as_person(fleet, ANN, "artifact", "prune", str(first["build"]), "--reason", "no room")
+    assert kept[0] == 2 and f"the artifacts of job #{first['build']} are still needed" in kept[2]
     assert there(fleet)["prod"]["inputs"] != now["prod"]["inputs"]
 
     back = does(fleet, BEN, "release", "rollback", "prod", "--reason", "orders fail", "--json")
@@ -123,6 +145,7 @@ def test_what_was_built_once_goes_from_one_environment_to_the_next_and_back(flee
         "prod is back", lambda: there(fleet)["prod"] if there(fleet)["prod"]["rollback_of"] else None
     )
     assert (again["inputs"], again["commit"]) == (now["prod"]["inputs"], now["prod"]["commit"])
+    assert digests(fleet, back["number"]) == [built], "byte for byte what was there"
     assert (again["rollback_of"], again["note"]) == (first["prod"], "orders fail")
     assert there(fleet)["staging"]["job"] == second["staging"], "nobody else is touched"
     assert "all of them were legal" in does(fleet, ANN, "audit", "verify")
@@ -160,3 +183,42 @@ def test_who_may_not_what_waits_and_what_is_missing(fleet: Fleet, tree: Path) ->
         git("update-ref", "-d", f"refs/bnet/servers/{server}", cwd=Path(fleet.url))
     code, _, said = as_person(fleet, ANN, "release", "rollback", "dev")
     assert code == 1 and f"missing: dist/app.sh of #{steps['build']}" in said
+
+
+@pytest.mark.timeout(600)
+def test_what_is_deployed_from_the_store_stays_there_and_what_is_lost_there_does_not_come_back(
+    fleet: Fleet, tree: Path
+) -> None:
+    store = fleet.root / "store"
+    store.mkdir()
+    rule = "artifacts: [{age: 0}]\n"  # of what nothing names, nothing stays
+    fleet.configure(f"store: {{url: {store}, small: 0}}\n{rule}")
+    first = released(fleet, tree)
+    built = made(fleet, first["build"])
+    assert digests(fleet, first["dev"], first["prod"]) == [built] * 2
+    does(fleet, ANN, "release", "mark", "v1", "--environment", "prod")
+    (tree / "app.sh").write_text("#!/bin/sh\necho second\n")
+    commit(tree, "second")
+    second = released(fleet, tree)
+    assert set(fleet.look().state.kept) >= {first["build"], second["build"]}
+
+    [artifact] = fleet.job(first["build"]).result.artifacts  # type: ignore[union-attr]  # it has ended
+    blob = store / artifact.place.removeprefix("store:")
+    content = blob.read_bytes()
+    for change, said in (
+        (lambda: blob.write_bytes(b"x" + content[1:]), "what is kept has the blake3"),
+        (blob.unlink, "it is not in the store"),
+    ):
+        change()
+        code, _, told = as_person(fleet, ANN, "release", "rollback", "prod")
+        assert code == 1 and f"missing: dist/app.sh of #{first['build']} ({said}" in told, told
+    does(fleet, ANN, "release", "mark", "v2", "--environment", "prod")
+    blob.write_bytes(content)
+    back = does(fleet, BEN, "release", "rollback", "prod", "--to", "v1", "--json")
+    for who in (ANN, BEN):
+        does(fleet, who, "approve", str(back["number"]))
+    fleet.until_ended(back["number"])
+    assert digests(fleet, back["number"]) == [built]
+    code, _, told = as_person(fleet, ANN, "artifact", "prune", str(second["build"]), "--reason", "room")
+    assert code == 2 and "still needed" in told
+    assert "all of them were legal" in does(fleet, ANN, "audit", "verify")
