@@ -100,7 +100,7 @@ def _check_step(
                 parse_duration(value)
         except ValueError as error:
             raise text.invalid(str(error), (*at, field)) from None
-    _check_inputs(text, step, at)
+    _check_inputs(text, steps, step, at)
     if step.when is not None:
         _check_when(text, step, step.when, (*at, "when"))
 
@@ -113,17 +113,24 @@ def _check_shape(text: people.Text, step: Step, at: people.Steps) -> None:
     if step.environment is not None and step.approvals is not None:
         message = f"environment {step.environment} says itself who has to approve; leave this out"
         raise text.invalid(message, (*at, "approvals"))
+    if step.reproduce > 1 and (step.environment is not None or not step.artifacts):
+        several = f"would deploy to {step.environment} {step.reproduce} times; reproduce what builds it"
+        message = several if step.environment else "has nothing to compare; name the files under artifacts"
+        raise text.invalid(message, (*at, "reproduce"))
     if step.environment is not None and step.matrix:
         raise text.invalid(
             "deploys to one environment, and would do so in several jobs at once", (*at, "matrix")
         )
 
 
-def _check_inputs(text: people.Text, step: Step, at: people.Steps) -> None:
+def _check_inputs(text: people.Text, steps: Mapping[str, Step], step: Step, at: people.Steps) -> None:
     needs = {each.step: each.on for each in needs_of(step)}
     for index, ref in enumerate(step.inputs):
         if needs.get(str(ref.job)) != "success":
             message = f"{ref.job} is not among those `needs` that have to end with success"
+            raise text.invalid(message, (*at, "inputs", index))
+        if not steps[str(ref.job)].artifacts:
+            message = f"{ref.job} keeps no artifacts; name the files under its artifacts"
             raise text.invalid(message, (*at, "inputs", index))
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from bnet.model.base import Name, NeedOn, OnLostLease, Sandbox, Supersede
-from bnet.model.command import Duration, InputRef, Retry, Strict, Text
+from bnet.model.command import Duration, InputRef, Reproduce, Retry, Strict, Text
 from bnet.model.job import ApprovalRule, Group, Priority
 
 When = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
@@ -37,6 +37,7 @@ class Step(Strict, frozen=True, kw_only=True):
         environment: to which it deploys.
         approvals: how many people have to approve before it starts, and who may; an environment says that itself.
         artifacts: files to keep.
+        reproduce: how many servers have to make the same files.
         description: for people.
     """
 
@@ -50,6 +51,7 @@ class Step(Strict, frozen=True, kw_only=True):
     environment: Name | None = None
     approvals: Annotated[int, msgspec.Meta(ge=0, le=50)] | ApprovalRule | None = None
     artifacts: tuple[str, ...] = ()
+    reproduce: Reproduce = 1
     description: str = ""
     queue: Name = "default"
     priority: Priority = 5
