@@ -139,6 +139,18 @@ def test_an_approval_that_a_person_takes_out_by_hand_is_restored(
     assert b'"alice@example.invalid"' in hub.read(waiting.tip(), [WANTED])[WANTED]
 
 
+def test_who_reverts_the_commit_that_approved_takes_nothing_back_and_approves_nothing(world: World) -> None:
+    world.person({SETTINGS: PROD.replace(b"approvals: 1", b"approvals: 2")}, by=BOB)
+    does(world, register("s1"), asks(environment="prod"))
+    inbox, text = "coordination/inbox/a.yaml", b"approve: {job: 1}\n"
+    world.person({inbox: text}, by=ALICE)
+    does(world, lambda tx: [take_in(tx, file, Facts()) for file in tx.state.inbox] and None)
+    assert given(world) == [ALICE]
+    world.person({inbox: text, WANTED: None}, by=BOB, message='Revert "s1: approve #1 by alice"')
+    does(world, lambda tx: [take_in(tx, file, Facts()) for file in tx.state.inbox] and None)
+    assert given(world) == [ALICE] and faults(world) == []
+
+
 def test_an_approval_that_is_written_by_hand_lets_nothing_start(waiting: World) -> None:
     forged = Wanted(approvals=(Verdict(by=ALICE, at=NOON),))
     waiting.person({WANTED: encode(forged)}, by="mallory@example.invalid")
