@@ -11,7 +11,9 @@ from bnet.app.silence import Progress, end_claims, wait_for_silence
 from bnet.app.submit import Outbox, deliver
 from bnet.errors import BnetError
 from bnet.model.run import RunFact
+from bnet.model.state import State
 from bnet.rules import servers
+from bnet.rules.keeping import promised_on
 from bnet.rules.transaction import Transaction
 
 PATIENCE = 20.0  # seconds for the runs to stop: more than the pause between TERM and KILL
@@ -61,7 +63,10 @@ def leave(node: Node, outbox: Outbox, *, by: str, force: bool) -> Left:
     notes = deliver(ledger, node.lookup, outbox, me.hub)
     notes += _stop_runs(node) if force else []
     landed = _dismiss(ledger, me.name, me.instance, by, "leave", f"{me.name} left the network")
-    gone = delete_telemetry(ledger.hub, me.name)[0] if mine or there is None else True
+    gone = True
+    if mine or there is None:
+        notes += _went_with_it(ledger.state, me.name)
+        gone = delete_telemetry(ledger.hub, me.name)[0]
     _settle_runs(node)
     return msgspec.structs.replace(landed, telemetry=gone, notes=tuple(notes))
 
@@ -100,7 +105,15 @@ def remove(ledger: Ledger, name: str, *, by: str, force: bool, progress: Progres
         ledger.refresh()
     why = f"{name} was removed from the network by {by}"
     left = _dismiss(ledger, name, there.instance, by, "remove", why, silent)
-    return msgspec.structs.replace(left, telemetry=delete_telemetry(ledger.hub, name)[0])
+    notes = tuple(_went_with_it(ledger.state, name))
+    return msgspec.structs.replace(left, telemetry=delete_telemetry(ledger.hub, name)[0], notes=notes)
+
+
+def _went_with_it(state: State, name: str) -> list[str]:
+    """Say which artifacts that somebody counts on go with a server's ref."""
+    numbers = " ".join(f"#{number}" for number in promised_on(state, name))
+    told = f"with its ref go the artifacts of {numbers}, which releases, environments or open jobs name"
+    return [told] if numbers else []
 
 
 def _dismiss(

@@ -58,6 +58,16 @@ def pinned(tx: Transaction | State) -> frozenset[int]:
     return frozenset(number for _, pin in PINS for number in pin(tx))
 
 
+def promised_on(state: State, server: str) -> list[int]:
+    """Return the jobs whose artifacts have to stay, and are on the ref of one server."""
+    needed, place = pinned(state), f"{TELEMETRY}{server}:"
+    return sorted(
+        kept.job
+        for kept in state.kept.values()
+        if kept.job in needed and kept.gone is None and any(run.place.startswith(place) for run in kept.runs)
+    )
+
+
 def given_up(kept: Kept | None, job: int, left: JobResult | Attempt | None) -> str:
     """Say that the artifacts of a job were given up, and why; "" while they are kept, or where it left none.
 

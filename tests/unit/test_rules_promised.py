@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from bnet.codec.view import View
-from bnet.model.artifact import Gone, Kept
+from bnet.model.artifact import Gone, Kept, KeptRun
 from bnet.model.command import Command, InputRef, NeedRef, RetryJob, RollBack, Submit
 from bnet.model.environment import Deployment, Environment, Environments, Pinned, Release, Standing
 from bnet.model.hub import Head, KeepRule, Settings
@@ -193,6 +193,22 @@ def test_a_release_of_a_run_keeps_no_failure_that_was_tried_again() -> None:
 
 def artifact() -> Artifact:
     return Artifact(path="a", size=1, mode="0644", blake3="1" * 64, place="telemetry:s:a")
+
+
+def test_what_goes_with_a_server_that_leaves_and_is_counted_on_is_known() -> None:
+    base = {"attempt": 1, "run": "r", "manifest": "0" * 64, "count": 1, "size": 1}
+    runs = {
+        number: KeptRun(server=name, place=place, **base)  # type: ignore[arg-type]  # fields of any kind
+        for number, name, place in (
+            (1, "s1", "telemetry:s1:runs/1.1/"),
+            (2, "s10", "telemetry:s10:runs/2.1/"),
+            (3, "s1", "store:x/"),
+            (4, "s1", "telemetry:s1:runs/4.1/"),
+        )
+    }
+    listed = {number: kept(number, runs=(each,)) for number, each in runs.items()}
+    state = tx_of(kept=listed, standings=has("dev", deployment(9, 1, 2, 3))).state
+    assert keeping.promised_on(state, "s1") == [1]
 
 
 def test_a_working_tree_that_may_be_deployed_once_more_stays_on_the_hub() -> None:
