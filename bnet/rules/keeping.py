@@ -46,7 +46,7 @@ def named_by_releases(tx: Transaction | State) -> Iterable[int]:
     return pinned_jobs([*tx.state.releases.values(), *new], standings(tx).values())
 
 
-# What names artifacts that have to stay, however old, in words and as numbers of jobs; what else names some is added here.
+# What names artifacts that have to stay, however old, in words and as numbers of jobs; others are added here.
 PINS: tuple[tuple[str, Callable[[Transaction | State], Iterable[int]]], ...] = (
     ("an open job", named_by_open_jobs),
     ("a release or an environment", named_by_releases),
