@@ -94,8 +94,11 @@ class Polling:
         wanted: dict[str, set[str]] = {}
         for each in sources:
             if not _is_first(_seen(state, each)):
-                tips = _moved(each, _seen(state, each), changed[each.name]).values()
-                wanted.setdefault(each.asked.repository, set()).update(tips)
+                seen = _seen(state, each)
+                moved = _moved(each, seen, changed[each.name])
+                # Where a ref was tells what is new on it: a copy younger than that may have to ask for it.
+                before = {seen.refs[ref] for ref in moved if ref in seen.refs}
+                wanted.setdefault(each.asked.repository, set()).update(before, moved.values())
         tasks = [_Bring(self._upstreams, address, sorted(tips)) for address, tips in wanted.items()]
         return dict(zip(wanted, away(tasks), strict=True))
 

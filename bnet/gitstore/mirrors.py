@@ -19,6 +19,7 @@ from bnet.process import TimedOut
 LOOK_TIMEOUT = 60.0  # seconds
 FETCH_TIMEOUT = 3600.0  # of a large repository's first time
 MOST_PACKS = 50
+MOST_ASKED = 20  # commits off all branches that are asked for, each by a fetch
 LONGEST_MESSAGE = 20_000  # bytes of a commit's message that are read
 ADDRESS = "bnet-address"  # a file in a copy: whose it is
 HEADS, TAGS, PEELED = "refs/heads/", "refs/tags/", "^{}"
@@ -56,13 +57,13 @@ class Mirrors:
         return self._directory / f"{xxhash.xxh3_64_hexdigest(address.encode())}.git"
 
     def _bring(self, address: str, tips: Sequence[str]) -> None:
-        repo = self._opened(address)
+        repo = self._opened(address, tips)
         if not missing(repo, tips):
             return
         wanted = [f"+{kind}*:{kind}*" for kind in (HEADS, TAGS)]
         self._fetch(repo, address, "--prune", address, *wanted)
-        for tip in missing(repo, tips):
-            # Off all branches again since the look: most hosts give it all the same.
+        for tip in missing(repo, tips)[:MOST_ASKED]:
+            # Off all branches since it was seen: most hosts give it all the same.
             try:
                 self._fetch(repo, address, address, tip)
             except RepositoryUnreachable:
@@ -86,13 +87,14 @@ class Mirrors:
             repo.out("rev-list", "--all", "--quiet", "--objects")
             raise meant(address, done.complaint)
 
-    def _opened(self, address: str) -> Repo:
+    def _opened(self, address: str, oids: Sequence[str]) -> Repo:
         place = self.place(address)
         repo = Repo(place, with_ssh(self._env, address))
-        if not (place / ADDRESS).is_file():
+        kind = b"sha256" if any(len(oid) == 64 for oid in oids) else b"sha1"
+        if not (place / ADDRESS).is_file() or repo.out("rev-parse", "--show-object-format").strip() != kind:
             shutil.rmtree(place, ignore_errors=True)
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            repo.out("init", "--quiet", "--bare", "--template=")
+            repo.out("init", "--quiet", "--bare", "--template=", f"--object-format={kind.decode()}")
             (place / ADDRESS).write_text(address)
         # One process at a time works here: what a killed one left locked is in the way for ever.
         for pattern in ("*.lock", "refs/**/*.lock", "objects/info/*.lock"):
@@ -114,7 +116,7 @@ class Mirrors:
         try:
             found = Range(repo, [new for _, new in moves], known)
             rows = [found.reached(new) for _, new in moves]
-            chosen = [row[-most:] if newest else row[:most] for row in rows]
+            chosen = [_some(found, row, most, newest=newest) for row in rows]
             told = Told(repo, {oid for row in chosen for oid in row}, paths=paths)
             return [
                 None
@@ -130,7 +132,7 @@ class Mirrors:
 
     def annotate(self, address: str, lines: Mapping[str, Mapping[str, str]]) -> None:
         check_address(address)
-        Notes(self._opened(address), address).write(lines)
+        Notes(self._opened(address, list(lines)), address).write(lines)
 
     def sweep(self, named: Collection[str]) -> list[str]:
         """Remove the copies of repositories that are not named any more, and return whose they were."""
@@ -141,3 +143,14 @@ class Mirrors:
                 shutil.rmtree(place, ignore_errors=True)
                 gone.append(address)
         return gone
+
+
+def _some(found: Range, row: list[str], most: int, *, newest: bool) -> list[str]:
+    """Return those of a ref's new commits that are told.
+
+    Where nothing tells them from what was seen (its branch was forced elsewhere, and this copy is younger), all of
+    its history seems new: only its tip is known to be.
+    """
+    if newest or not found.is_endless(row):
+        return row[-most:] if newest else row[:most]
+    return row[-1:]

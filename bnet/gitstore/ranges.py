@@ -47,6 +47,10 @@ class Range:
                 coming += self._parents[oid]
         return sorted(found, key=self._place.__getitem__, reverse=True)
 
+    def is_endless(self, row: Sequence[str]) -> bool:
+        """Tell whether commits go back to the beginning of history although some of what is known is not here."""
+        return any(not self._parents[oid] for oid in row) and bool(missing(self._repo, sorted(self._known)))
+
     def contains(self, old: str, new: str) -> bool:
         """Tell whether a tip's history has the commit that its ref was on; "" is in every one."""
         if not old or old == new:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,29 @@ def test_it_still_is_one_job_when_its_key_is_forgotten_and_another_server_looks(
     net.up.point("refs/heads/again", other)
     net.watcher("s3").look()
     assert [each for each in commits(net.world) if each] == [new, other]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_forced_branch_brings_no_old_history_on_a_server_without_a_copy(net: Net, kept: bool) -> None:
+    old = [net.up.commit(message=f"c{place}") for place in range(4)]
+    net.watched("coalesce: all")
+    new = [net.up.commit(on=old[1], message="forced"), net.up.commit(message="and on")]
+    if not kept:  # its tip is gone for good: what came cannot be told from what was there
+        net.up.git("gc", "--quiet", "--prune=now")
+    net.watcher("s2").look()
+    assert commits(net.world) == (new if kept else new[-1:])
+
+
+def test_a_repository_may_be_of_either_kind_of_ids_and_change_it(net: Net) -> None:
+    watcher = net.watched()
+    net.up.commit()
+    watcher.later()
+    shutil.rmtree(net.up.path)
+    net.up = Upstream(net.up.path, "sha256")
+    new = [net.up.commit(message=f"wide {place}") for place in range(2)][-1]
+    watcher.later()
+    assert commits(net.world)[1:] == [new]
+    assert net.seen().obstacle is None
 
 
 def test_a_branch_that_is_forced_to_a_new_commit_brings_that(net: Net) -> None:

@@ -31,9 +31,10 @@ def at_once(errands: Sequence[Callable[[], T]]) -> list[T]:
 class Upstream:
     """A bare repository; commits are made in it without a work tree."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, ids: str = "sha1") -> None:
         self.path = path
-        subprocess.run(["git", "init", "--quiet", "--bare", "--template=", "-b", "main", path], check=True)
+        options = ["--quiet", "--bare", "--template=", "-b", "main", f"--object-format={ids}"]
+        subprocess.run(["git", "init", *options, path], check=True)
 
     def git(self, *words: str, input: bytes | None = None) -> str:
         done = subprocess.run(
