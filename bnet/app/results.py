@@ -13,7 +13,8 @@ from bnet.model.job import Job
 from bnet.model.source import Followed
 from bnet.model.state import State
 from bnet.ports import Clock, CommitStatus, Forges, Upstreams
-from bnet.rules.polling import TAGS, deliver, source_and_commit
+from bnet.rules.polling import TAGS, deliver
+from bnet.rules.reserved import source_and_commit
 from bnet.rules.transaction import Transaction
 
 MOST_AT_ONCE = 50  # things told to one repository in one round

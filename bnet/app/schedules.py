@@ -13,7 +13,8 @@ from bnet.codec.crons import zone_of
 from bnet.model.job import Job
 from bnet.model.schedule import Cursor, Entry, Table
 from bnet.model.state import State
-from bnet.rules.schedules import RESERVED, active_of
+from bnet.rules import reserved
+from bnet.rules.schedules import active_of
 from bnet.rules.wallclock import moments, on_the_wall
 
 NOTHING = Cursor(until=datetime.fromisoformat("1970-01-01T00:00:00Z"))
@@ -89,7 +90,7 @@ def newest_jobs(state: State) -> dict[str, Job]:
     found: dict[str, Job] = {}
     for number in sorted(state.jobs):
         key = state.jobs[number].spec.key or ""
-        if key.startswith(RESERVED):
+        if key.startswith(reserved.SCHEDULES):
             found[key.split(":", 2)[1]] = state.jobs[number]
     return found
 

@@ -13,7 +13,7 @@ from bnet.model.job import Job
 from bnet.model.source import Followed, Obstacle, Seen
 from bnet.model.state import State
 from bnet.rules.change import Change
-from bnet.rules.polling import source_and_commit
+from bnet.rules.reserved import COMMIT, source_and_commit
 from bnet.rules.sources import paused_because
 from bnet.rules.transaction import Transaction
 
@@ -46,7 +46,7 @@ def describe_source(source: Followed, state: State, job: Job | None) -> dict[str
         "refs": len(seen.refs),
         "job": None if job is None else job.number,
         "job_state": None if job is None else (job.result.result if job.result else job.state),
-        "commit": None if job is None else job.spec.env.get("BNET_COMMIT"),
+        "commit": None if job is None else job.spec.env.get(COMMIT),
         "obstacle": _told(seen.obstacle),
         "undelivered": _told(seen.undelivered),
     }

@@ -19,7 +19,8 @@ from bnet.errors import AnswerNo, Invalid
 from bnet.files import read_or_none
 from bnet.model.base import is_name
 from bnet.model.command import PauseSchedule, ResumeSchedule
-from bnet.rules.schedules import NAME_IN_ENV, find
+from bnet.rules.reserved import SCHEDULE
+from bnet.rules.schedules import find
 
 HEADS = ("SCHEDULE", "CRON", "ZONE", "NEXT", "LAST JOB", "")
 MOST_NEXT = 1000
@@ -193,7 +194,7 @@ def run(app: App, name: str, as_json: bool) -> None:
     job = replace(
         entry.submit,
         name=entry.submit.name or (last if is_name(last) else None),
-        env={**entry.submit.env, NAME_IN_ENV: entry.name},
+        env={**entry.submit.env, SCHEDULE: entry.name},
     )
     numbers = submit(app.ledger, app.lookup, app.machine.outbox(), app.url, [job], app.who, note)
     if as_json:

@@ -27,7 +27,17 @@ from bnet.model.command import (
 from bnet.model.job import Job, JobSpec
 from bnet.model.server import Server
 from bnet.model.state import KeyEntry, KeyFile
-from bnet.rules import approvals, conditions, environments, jobs, keeping, schedules, servers, sources
+from bnet.rules import (
+    approvals,
+    conditions,
+    environments,
+    jobs,
+    keeping,
+    reserved,
+    schedules,
+    servers,
+    sources,
+)
 from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
 from bnet.rules.specs import Batch, Facts, combinations, job_spec, number_of, source_of
@@ -36,12 +46,9 @@ from bnet.rules.transaction import Transaction
 MOST_JOBS = 2000  # of one file or submission, and so of one transaction's message
 LARGEST_JOB = 500_000  # bytes
 LARGEST_FILE = 20_000_000  # bytes of all jobs of one file: a matrix and aliases make much of little
-SOURCE_KEYS = "source:"  # begins the keys that commits of sources become jobs under
 
 
-def admit(
-    tx: Transaction, commands: Sequence[Command], *, by: str, facts: Facts, own: bool = False
-) -> list[int]:
+def admit(tx: Transaction, commands: Sequence[Command], *, by: str, facts: Facts) -> list[int]:
     """Apply commands, all or none.
 
     Args:
@@ -49,7 +56,6 @@ def admit(
         commands: in order; a later one may refer to a job of an earlier one by name.
         by: who asks.
         facts: what was looked up for them.
-        own: bnet itself asks, and may use the keys that are its own.
 
     Returns:
         The numbers of the jobs that were submitted, or that had the same key already.
@@ -63,8 +69,6 @@ def admit(
     size = 0
     for index, command in enumerate(commands):
         try:
-            if not own and isinstance(command, Submit) and (command.key or "").startswith(SOURCE_KEYS):
-                raise Illegal(f"a key that begins with {SOURCE_KEYS} is bnet's own; choose another one")
             made = _one(trial, command, by, facts, batch)
             numbers += made
             size += sum(len(encode(trial.jobs[number].spec)) for number in made if number in trial.jobs)
@@ -175,7 +179,7 @@ def _roll_back(tx: Transaction, command: RollBack, job: Job, by: str, facts: Fac
 def _submit(tx: Transaction, command: Submit, by: str, facts: Facts, batch: Batch) -> list[int]:
     if command.key == "":
         raise Illegal("the key is empty; all jobs with one key are one job")
-    schedules.check_key(command, tx.now)
+    reserved.check_key(command, tx.now)
     path = "" if command.key is None else layout.key_path(xxhash.xxh3_64_hexdigest(command.key.encode()))
     known = tx.documents.get(path) or tx.state.keys.get(path) or KeyFile()
     assert isinstance(known, KeyFile)

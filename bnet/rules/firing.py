@@ -21,7 +21,8 @@ from bnet.rules.admit import admit, sources_of
 from bnet.rules.agenda import NEVER, Agenda
 from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
-from bnet.rules.schedules import NAME_IN_ENV, TIME_IN_ENV, active_of, cursor_of, key_for
+from bnet.rules.reserved import SCHEDULE, SCHEDULED_AT, firing_key
+from bnet.rules.schedules import active_of, cursor_of
 from bnet.rules.specs import Facts, Unresolved
 from bnet.rules.transaction import Transaction
 from bnet.rules.wallclock import moments, on_the_wall
@@ -160,13 +161,13 @@ def fire(tx: Transaction, agenda: Agenda, facts: Facts) -> None:
 
 def key_of(entry: Entry, at: datetime) -> str:
     """Return the key under which a firing becomes a job once."""
-    return key_for(entry.name, at, entry.timezone)
+    return firing_key(entry.name, at, entry.timezone)
 
 
 def submission(entry: Entry, at: datetime) -> Submit:
     """Return the job of a firing."""
     last = entry.name.rpartition("/")[2]
-    told = {NAME_IN_ENV: entry.name, TIME_IN_ENV: f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+    told = {SCHEDULE: entry.name, SCHEDULED_AT: f"{at:%Y-%m-%dT%H:%M:%SZ}"}
     return replace(
         entry.submit,
         name=entry.submit.name or (last if is_name(last) else None),

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from bnet.codec import layout
 from bnet.model.source import Followed, Seen
 from bnet.model.state import State
-from bnet.rules.polling import MOST_PAST, source_and_commit
+from bnet.rules.polling import MOST_PAST
+from bnet.rules.reserved import COMMIT, SOURCE, source_and_commit
 from bnet.rules.sources import paused_because
 
 
@@ -26,7 +27,8 @@ def source_faults(
             text = f"commit {commit[:10]} became a job without a new key that makes it one"
         if text:
             yield name, text
-    for name, commit in sorted(new - set(arrived)):
+    silent = {of for of, jobs in new.items() if not _say_it(after, of, jobs)}
+    for name, commit in sorted(silent - set(arrived)):
         yield name, f"commit {commit[:10]} has a key, and nothing is said of it"
     for name in sorted(before.seen.keys() | after.seen.keys()):
         old, now = before.seen.get(name), after.seen.get(name)
@@ -40,14 +42,20 @@ def source_faults(
             yield layout.seen_path(name), "has forgotten a commit that it had seen last"
 
 
-def _new_keys(before: State, after: State) -> set[tuple[str, str]]:
-    found = set()
+def _say_it(after: State, of: tuple[str, str], numbers: Sequence[int]) -> bool:
+    """Tell whether jobs name their commit, as those do that an adopted hub had lost and somebody asks for again."""
+    jobs = [after.jobs.get(number) for number in numbers]
+    return all(job and (job.spec.env.get(SOURCE), job.spec.env.get(COMMIT)) == of for job in jobs)
+
+
+def _new_keys(before: State, after: State) -> dict[tuple[str, str], tuple[int, ...]]:
+    found = {}
     for path, file in after.keys.items():
         known = before.keys.get(path)
         for key in file.keys if known is None else file.keys.keys() - known.keys.keys():
             of = source_and_commit(key)
             if of is not None:
-                found.add(of)
+                found[of] = file.keys[key].jobs
     return found
 
 

@@ -18,9 +18,10 @@ from bnet.model.job import Source
 from bnet.model.source import Followed, Obstacle, Seen
 from bnet.model.state import KeyFile
 from bnet.rules import jobs
-from bnet.rules.admit import SOURCE_KEYS, admit
+from bnet.rules.admit import admit
 from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
+from bnet.rules.reserved import COMMIT, SOURCE, SOURCES, commit_key
 from bnet.rules.sources import paused_because, seen_of
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
@@ -70,21 +71,10 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
 
 
-def key_of(name: str, commit: str) -> str:
-    """Return the key under which a commit of a source becomes a job once."""
-    return f"{SOURCE_KEYS}{name}:{commit}"
-
-
-def source_and_commit(key: str) -> tuple[str, str] | None:
-    """Return the source and the commit that a key stands for; None for another's key."""
-    words = key.split(":")
-    return (words[1], words[2]) if key.startswith(SOURCE_KEYS) and len(words) == 3 else None
-
-
 def submission(source: Followed, move: Move, commit: str) -> Submit:
     """Return the job that a commit becomes."""
     asked = source.asked.submit
-    told = {"BNET_SOURCE": source.name, "BNET_REF": move.ref, "BNET_COMMIT": commit}
+    told = {SOURCE: source.name, "BNET_REF": move.ref, COMMIT: commit}
     if move.ref.startswith(HEADS):
         told["BNET_BRANCH"] = move.ref.removeprefix(HEADS)
     if move.ref.startswith(TAGS):
@@ -96,7 +86,7 @@ def submission(source: Followed, move: Move, commit: str) -> Submit:
         priority=asked.priority if move.priority is None else move.priority,
         source=Source(repository=source.asked.repository, ref=ref, commit=commit),
         env={**asked.env, **told},
-        key=key_of(source.name, commit),
+        key=commit_key(source.name, commit),
     )
 
 
@@ -190,16 +180,15 @@ def _arrive(tx: Transaction, source: Followed, move: Move, facts: Facts, room: i
     Returns:
         Why not all of them did, and the commit that is dealt with: "" for none.
     """
-    fresh = [commit for commit in move.commits if not _is_known(tx, key_of(source.name, commit))]
+    fresh = [commit for commit in move.commits if not _is_known(tx, commit_key(source.name, commit))]
     fit = fresh[: max(0, room) // _weight(source)]
     if fresh and not fit:
         return "", ""
     trial = tx.fork()
     for commit in fit:
         try:
-            numbers = admit(
-                trial, [submission(source, move, commit)], by=source.by or "unknown", facts=facts, own=True
-            )
+            job = submission(source, move, commit)
+            numbers = admit(trial, [job], by=source.by or "unknown", facts=facts)
         except Illegal as error:
             return f"commit {commit[:10]} cannot become a job: {error.message}", ""
         fields: dict[str, str | int] = {"commit": commit, "ref": move.ref}
@@ -227,8 +216,8 @@ def _supersede(tx: Transaction, source: Followed, ref: str, made: Sequence[int])
     """End what still waits of the same ref: only the newest counts."""
     for job in list(tx.jobs.values()):
         spec = job.spec
-        if job.state != "pending" or job.number in made or not (spec.key or "").startswith(SOURCE_KEYS):
+        if job.state != "pending" or job.number in made or not (spec.key or "").startswith(SOURCES):
             continue
-        if (spec.env.get("BNET_SOURCE"), spec.env.get("BNET_REF")) == (source.name, ref):
+        if (spec.env.get(SOURCE), spec.env.get("BNET_REF")) == (source.name, ref):
             why = f"superseded by #{made[0]}"
             tx.apply(jobs.cancel(job, by=source.by or "unknown", reason=why, now=tx.now, superseded=True))

@@ -1,22 +1,17 @@
 """What people want of schedules: paused, or not any more."""
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from msgspec.structs import replace
 
 from bnet.codec import layout
 from bnet.codec.shown import escaped
-from bnet.model.command import Submit
 from bnet.model.schedule import Cursor, Entry, Pause, Table
 from bnet.model.state import State
 from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
 from bnet.rules.transaction import Transaction
-from bnet.rules.wallclock import on_the_wall
 
-RESERVED = "schedule:"  # begins the keys of firings
-NAME_IN_ENV, TIME_IN_ENV = "BNET_SCHEDULE", "BNET_SCHEDULED_AT"
 MOST_NAMED = 12  # names in a message
 MOST_PAUSED = 200  # of one file by commands: its cursor holds a million bytes
 LONGEST_REASON = 500  # characters
@@ -41,33 +36,6 @@ def find(state: State, name: str) -> tuple[Table, Entry]:
         raise Illegal(f"there is no schedule {shown}; the schedules are: {_some(sorted(everything))}")
     table = everything[found[0]]
     return table, table.entries[found[0]]
-
-
-def key_for(name: str, at: datetime, timezone: str) -> str:
-    """Return the key under which a firing becomes a job once: it names what the clocks show, and where."""
-    return f"{RESERVED}{name}:{on_the_wall(at, timezone)}@{timezone}"
-
-
-def check_key(asked: Submit, now: datetime) -> None:
-    """See that nobody takes the place of a firing: a job under its key would be the one job of that firing.
-
-    A firing itself has its time in its environment, as it has in `bnet submit` of what an adopted hub had lost.
-
-    Raises:
-        Illegal: the key is one of firings, and this is none that was due by now.
-    """
-    if asked.key is None or not asked.key.startswith(RESERVED):
-        return
-    try:
-        at = datetime.fromisoformat(str(asked.env.get(TIME_IN_ENV, "")))
-        zone = asked.key.rpartition("@")[2]
-        if at <= now and asked.key == key_for(str(asked.env.get(NAME_IN_ENV, "")), at, zone):
-            return
-    except (ValueError, TypeError, OverflowError):
-        pass  # no time, none with a zone, or no such time zone
-    raise Illegal(
-        f"the key {escaped(asked.key[:80])} is one of schedules, as all that begin with {RESERVED}; take another"
-    )
 
 
 def cursor_of(tx: Transaction, stem: str) -> Cursor | None:

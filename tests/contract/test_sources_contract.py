@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import xxhash
+from msgspec.structs import replace
 from upstream import FILE, STATE, Upstream, Watcher, commits, faults, jobs
 from worlds import ALICE, BOB, MemoryWorld, World, submit
 
 from bnet.app import polling
+from bnet.codec import layout
 from bnet.codec.documents import encode
 from bnet.faults import Call, Fault, script
 from bnet.model.command import Submit
+from bnet.model.job import Source
 from bnet.model.source import Seen
+from bnet.model.state import KeyEntry, KeyFile
 from bnet.rules import polling as rules
 from bnet.rules.admit import admit
 from bnet.rules.jobs import Illegal
@@ -497,12 +503,45 @@ def test_what_comes_while_it_is_paused_counts_afterwards(net: Net) -> None:
     assert faults(net.world) == []
 
 
-def test_nobody_else_may_take_its_keys(world: World) -> None:
-    def decide(tx: Transaction) -> None:
-        admit(tx, [Submit(command="true", key=f"source:widgets:{'a' * 40}")], by=ALICE, facts=Facts())
+def again(name: str, commit: str, **more: Any) -> Submit:
+    """Return what asks again for the job of a commit, as `bnet hub adopt` writes it."""
+    env: dict[str, str | int | float] = {"BNET_SOURCE": name, "BNET_COMMIT": commit}
+    source = Source(repository="https://example.org/w", commit=commit)
+    return replace(Submit(command="true", key=f"source:{name}:{commit}", env=env, source=source), **more)
 
-    with pytest.raises(Illegal, match="begins with source: is bnet's own"):
-        world.machine("s1").ledger.transact(decide)
+
+def asks(net: Net, command: Submit) -> None:
+    ledger = net.world.machine("s1").ledger
+    ledger.refresh()
+    ledger.transact(lambda tx: admit(tx, [command], by=ALICE, facts=Facts()) and None)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"env": {}},
+        {"env": {"BNET_SOURCE": "widgets", "BNET_COMMIT": "b" * 40}},
+        {"env": {"BNET_SOURCE": "gadgets", "BNET_COMMIT": "a" * 40}},
+        {"source": None},
+        {"source": Source(repository="https://example.org/w", commit="b" * 40)},
+        {"key": "source:"},
+        {"key": "source:\x1b[31m"},
+    ],
+)
+def test_nobody_else_may_take_its_keys(net: Net, more: dict[str, Any]) -> None:
+    with pytest.raises(Illegal, match=r"the key source:\S* is one of sources") as caught:
+        asks(net, again("widgets", "a" * 40, **more))
+    assert caught.value.message.isprintable()
+
+
+def test_a_commit_that_an_adopted_hub_has_lost_is_asked_for_again_under_its_key(net: Net) -> None:
+    watcher = net.watched()
+    new = net.up.commit()
+    asks(net, again("widgets", new, source=Source(repository=str(net.up.path), commit=new)))
+    watcher.later()
+    assert commits(net.world) == [new], "the source finds it dealt with"
+    assert net.seen().refs == {"refs/heads/main": new}
+    assert faults(net.world) == []
 
 
 # -- what the audit finds
@@ -514,9 +553,11 @@ def test_the_audit_finds_commits_that_came_twice_or_from_nowhere(net: Net) -> No
     watcher = net.watched()
     ledger = watcher.machine.ledger
     key = f"source:widgets:{net.first}"
+    path = layout.key_path(xxhash.xxh3_64_hexdigest(key.encode()))
 
     def taken(tx: Transaction) -> None:
-        admit(tx, [Submit(command="true", key=key)], by=ALICE, facts=Facts(), own=True)
+        numbers = admit(tx, [Submit(command="true")], by=ALICE, facts=Facts())
+        tx.documents[path] = KeyFile(keys={key: KeyEntry(jobs=tuple(numbers), at=tx.now)})
 
     ledger.transact(taken)
     assert f"commit {net.first[:10]} has a key, and nothing is said of it" in faults(net.world)[-1]

@@ -182,4 +182,4 @@ def test_what_people_see_of_what_is_wrong(project: Project) -> None:
     assert project.bnet("me", "source", "pause", "none", "--reason", "x").code == 2
     project.ok("me", "source", "resume", "gone")
     said = project.bnet("me", "submit", "--key", "source:gone:1", "--", "true")
-    assert said.code == 2 and "is bnet's own" in said.err
+    assert said.code == 2 and "is one of sources" in said.err

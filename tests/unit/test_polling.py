@@ -15,7 +15,8 @@ from bnet.model.hub import Head
 from bnet.model.source import Seen
 from bnet.model.state import KeyFile, State
 from bnet.rules import polling
-from bnet.rules.polling import Move, Sight, key_of, poll, source_and_commit
+from bnet.rules.polling import Move, Sight, poll
+from bnet.rules.reserved import commit_key, source_and_commit
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
 
@@ -104,7 +105,7 @@ def test_more_refs_than_a_document_holds_are_named_and_nothing_is_forgotten() ->
 
 
 def test_a_key_says_whose_it_is() -> None:
-    assert source_and_commit(key_of("w", A)) == ("w", A)
+    assert source_and_commit(commit_key("w", A)) == ("w", A)
     assert source_and_commit("schedule:x") is None
 
 
