@@ -99,6 +99,13 @@ def secrets(visit: Visit) -> Finding:
             f"others on this machine can read {_names(exposed)}",
             "chmod go= " + " ".join(shlex.quote(str(each)) for each in exposed),
         )
+    if visit.patient.wrong_forges:
+        # By number: what is wrong with it may be that the token stands where a name belongs.
+        lines = ", ".join(map(str, visit.patient.wrong_forges))
+        return bad(
+            f"{visit.patient.home / 'secrets.env'}:{lines}: names no forge with its token, so none is told",
+            "write it as BNET_FORGE_1=https://KIND:TOKEN@HOST; KIND is github, gitlab or gitea (docs/sources.md)",
+        )
     return good("nobody else can read its secrets")
 
 

@@ -164,6 +164,7 @@ class Patient(msgspec.Struct, frozen=True, kw_only=True):
         ledger, ledger_problem: this machine's hold of the ledger, or why there is none.
         clock, notes: of this machine.
         post: the messages on the hub.
+        wrong_forges: the lines of its secrets that should name a forge, and do not.
     """
 
     home: Path
@@ -177,6 +178,7 @@ class Patient(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     notes: Notes
     post: Post | None = None
+    wrong_forges: Sequence[int] = ()
 
 
 class Visit:

@@ -33,6 +33,11 @@ class Away(Protocol):
         """
 
 
+def at_once(errands: Sequence[Callable[[], T]]) -> list[T]:
+    """Do errands where no lock is kept: the `Away` of a command."""
+    return [each() for each in errands]
+
+
 class Chore(Protocol):
     """One kind of work with effects outside the hub."""
 

@@ -108,18 +108,18 @@ def _text(moment: Any) -> str:
 @click.argument("jobs", nargs=-1)
 @click.option("--reason", default="", help="Why, where jobs are named; it is recorded.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what the rules give up now.")
-@click.option("--quiet", is_flag=True, help="Say nothing unless something is wrong.")
 @pass_app
-def prune(app: App, jobs: tuple[str, ...], reason: str, dry_run: bool, quiet: bool) -> None:
+def prune(app: App, jobs: tuple[str, ...], reason: str, dry_run: bool) -> None:
     """Give up the artifacts that the hub's rules keep no longer, or those of JOBS (numbers, or names of shared
     files), and delete them in the store.
 
-    Servers do this by themselves. What a release or an open job names is kept, whatever the rules say.
+    The steward does this by itself. What a release or an open job names is kept, whatever the rules say.
 
     Example: bnet artifact prune --dry-run
     """
     from bnet.app.artifacts import job_word
     from bnet.app.clearing import clear, due, give_up_now
+    from bnet.app.steward import at_once
 
     state = app.read().state
     names = [word for word in jobs if word in state.shared]
@@ -140,12 +140,11 @@ def prune(app: App, jobs: tuple[str, ...], reason: str, dry_run: bool, quiet: bo
     stray = 0
     if state.settings.store is not None:
         store = store_of(app)
-        cleared = clear(app.ledger, store)
+        cleared = clear(app.ledger, store, at_once)
         stray = app.machine.sweep_store(app.url, store, app.ledger.state)
     app.machine.keep(app.url, app.ledger)
-    if not quiet:
-        said = " ".join([*(f"#{number}" for number in given_up), *names])
-        out(f"given up: {said or 'nothing'}; deleted in the store: {len(cleared)} jobs, {stray} stray files")
+    said = " ".join([*(f"#{number}" for number in given_up), *names])
+    out(f"given up: {said or 'nothing'}; deleted in the store: {len(cleared)} jobs, {stray} stray files")
 
 
 @artifact.command()

@@ -32,15 +32,10 @@ class Project(NamedTuple):
 def forges_in(secrets: Mapping[str, str]) -> list[Forge]:
     """Return the forges that a server's secrets name: `BNET_FORGE...=https://KIND:TOKEN@HOST`.
 
-    What is no such address is passed over: nothing of a secret may be shown.
+    What is no such address is passed over here, and named by the doctor.
     """
-    found = []
-    for name, value in secrets.items():
-        if name.startswith(BEGIN):
-            forge = _forge(value)
-            if forge is not None:
-                found.append(forge)
-    return found
+    found = (_forge(value) for name, value in secrets.items() if name.startswith(BEGIN))
+    return [forge for forge in found if forge is not None]
 
 
 def _forge(value: str) -> Forge | None:

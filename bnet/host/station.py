@@ -64,16 +64,20 @@ class Station:
             with path.open("a") as log:
                 log.write(f"{self.clock.now():%Y-%m-%dT%H:%M:%SZ} {text}\n")
 
+    def is_past(self, chore: str, every_s: float) -> bool:
+        """Tell whether a chore was last done so many seconds ago."""
+        with contextlib.suppress(OSError):
+            done = (self.home.cache / f"{chore}.done").stat().st_mtime
+            return not 0 <= self.clock.now().timestamp() - done < every_s
+        return True
+
     def is_due(self, chore: str, every_s: float) -> bool:
         """Tell whether a chore was last done so many seconds ago, and if so, take it as done now."""
-        path = self.home.cache / f"{chore}.done"
-        now = self.clock.now().timestamp()
-        with contextlib.suppress(OSError):
-            if 0 <= now - path.stat().st_mtime < every_s:
-                return False
-        with contextlib.suppress(OSError):
-            path.touch()
-        return True
+        past = self.is_past(chore, every_s)
+        if past:
+            with contextlib.suppress(OSError):
+                (self.home.cache / f"{chore}.done").touch()
+        return past
 
     def sweep_runs(self, retention: Retention) -> None:
         """Remove what reported runs left: at once what failed least, kept longest what failed."""

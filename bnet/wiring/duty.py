@@ -15,18 +15,14 @@ from bnet.app.supervise import run_environment
 from bnet.errors import BnetError
 from bnet.files import read_json, read_or_none, write_atomic, write_json
 from bnet.host.notes import LocalNotes
-from bnet.host.processes import spawn_detached
 from bnet.host.runs import LocalRuns
 from bnet.host.station import Station
 from bnet.model.server import Identity
 from bnet.ports import Clock, Update
-from bnet.rules.keeping import in_store
 from bnet.rules.locks import leases_of
 from bnet.wiring.machine import Machine
 from bnet.wiring.steward import Office
 
-CLEARING_EVERY = 600.0  # seconds between two tries to delete what was given up
-STRAY_EVERY = 86400.0  # seconds between two looks at what lies in the store unnamed
 LEFTOVERS_EVERY = 3600.0  # seconds between two looks at what nobody needs any more on the hub
 SUPERVISOR = Path(__file__).parents[1] / "runners" / "supervisor"
 
@@ -113,7 +109,6 @@ class Duty:
         """Remove what nobody needs any more."""
         retention = node.ledger.state.settings.retention
         self.station.sweep_runs(retention)
-        self._clear_store(node)
         if self.station.is_due("sources", LEFTOVERS_EVERY):
             try:
                 self._sweep_sources(node, retention.sources)
@@ -135,22 +130,6 @@ class Duty:
         gone = sources.outdated(refs, named=node.snapshots_named(), first_seen=seen, now=now, keep=keep)
         if gone:
             sources.delete(url, gone, self.machine.git_env)
-
-    def _clear_store(self, node: Node) -> None:
-        """Let a process of its own delete in the store what was given up; whoever comes first does it, or both."""
-        state = node.ledger.state
-        if state.settings.store is None:
-            return
-        gone = any(kept.gone is not None and in_store(kept) for kept in state.kept.values())
-        every = CLEARING_EVERY if gone else STRAY_EVERY
-        if not self.station.is_due("clearing" if gone else "stray", every):
-            return
-        argv = [sys.executable, "-P", "-m", "bnet", "artifact", "prune", "--quiet"]
-        env = {**self.own_environment(), "BNET_HOME": str(self.machine.home.path)}
-        try:
-            spawn_detached(argv, env, self.machine.home.path, self.machine.home.logs / "prune.log")
-        except BnetError as error:
-            self.log(f"what was given up stays in the store until the next look: {error}")
 
     def _sweep_holds(self, node: Node) -> None:
         """Delete the signs of life of those who hold nothing and wait for nothing any more: they were killed."""
@@ -178,7 +157,7 @@ class Duty:
                 BUILT,
                 machine.clock,
                 self._run_environment,
-                ("bnet.wiring.keeper", self.own_environment),
+                ("bnet.wiring.keeper", machine.own_environment),
             ),
             LocalNotes(machine.home.path),
             machine.clock,
@@ -191,10 +170,6 @@ class Duty:
         )
         node.agenda.thaw(read_or_none(self._agenda_path) or b"")
         return node
-
-    def own_environment(self) -> Mapping[str, str]:
-        """Return the environment of this server's own processes; credentials may be in secrets.env."""
-        return {**self.machine.env, **self.machine.secrets()}
 
     def _run_environment(self, asked: tuple[str, ...]) -> Mapping[str, str]:
         # What begins with BNET_ is this server's own, such as the tokens of forges: no job gets it.

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -330,6 +331,10 @@ class Machine:
         text = (read_or_none(self.home.secrets_env) or b"").decode(errors="replace")
         return parse_environment(text)
 
+    def own_environment(self) -> Mapping[str, str]:
+        """Return the environment of this server's own processes; credentials may be in secrets.env."""
+        return {**self.env, **self.secrets(), "BNET_HOME": str(self.home.path)}
+
     def outbox(self) -> Outbox:
         """Return the submissions that wait."""
         self.home.ensure()
@@ -363,7 +368,19 @@ class Machine:
             clock=self.clock,
             notes=LocalNotes(self.home.path),
             post=None if ledger is None or url is None else self.post(url),
+            wrong_forges=self._wrong_forges(),
         )
+
+    def _wrong_forges(self) -> list[int]:
+        """Return the lines of `secrets.env` that should name a forge, and do not."""
+        from bnet.forges.tokens import BEGIN, forges_in
+        from bnet.host.runs import parse_environment
+
+        lines = enumerate(
+            (read_or_none(self.home.secrets_env) or b"").decode(errors="replace").splitlines(), 1
+        )
+        meant = {number: line for number, line in lines if re.match(rf"\s*(export\s+)?{BEGIN}", line)}
+        return [number for number, line in meant.items() if not forges_in(parse_environment(line))]
 
     def file_of(self, repository: str, ref: str, path: str) -> tuple[str, bytes | None]:
         """Return the commit that a ref of a repository is, and a file of it; None where that has none."""

@@ -2,8 +2,10 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
+from bnet.app import clearing
 from bnet.app.ledger import Ledger
 from bnet.app.steward import GaveUp, Steward, Task, holder_of, is_wanted
 from bnet.errors import BnetError, HubUnreachable
@@ -54,6 +56,7 @@ class Office:
         return (
             Task("sources", lambda state: bool(state.sources or state.seen), on(self._polling)),
             Task("results", lambda state: bool(state.sources), on(self._results)),
+            Task("store", lambda state: clearing.is_wanted(state, self._station.is_past), on(self._clearing)),
         )
 
     def _polling(self, ledger: Ledger) -> "Chore":
@@ -85,6 +88,16 @@ class Office:
             lambda told: write_atomic(path, encode(told), durable=False),
         )
 
+    def _clearing(self, ledger: Ledger) -> "Chore":
+        machine, url = self._machine, self._identity.hub
+        return clearing.Clearing(
+            ledger,
+            self._identity.name,
+            lambda state: machine.artifact_store(state.settings),
+            self._station.is_due,
+            partial(machine.sweep_store, url),
+        )
+
     def mirrors(self) -> "Mirrors":
         """Return this machine's copies of the repositories of sources."""
         from bnet.wiring.upstreams import upstreams
@@ -113,10 +126,9 @@ class Office:
 
     def _start(self) -> None:
         machine = self._machine
-        argv = [sys.executable, "-m", "bnet", "steward", "--detached"]
-        env = {**machine.env, "BNET_HOME": str(machine.home.path)}
+        argv = [sys.executable, "-P", "-m", "bnet", "steward", "--detached"]
         try:
-            self._sessions.start(argv, env, machine.home.logs / "steward.err")
+            self._sessions.start(argv, machine.own_environment(), machine.home.logs / "steward.err")
         except BnetError as error:
             self._station.log(f"no steward: {error}")
 

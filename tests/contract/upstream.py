@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from worlds import Machine, World
 
 from bnet.app.audit import audit
 from bnet.app.lookup import Lookup
 from bnet.app.polling import Polling
+from bnet.app.steward import at_once
 from bnet.gitstore.mirrors import Mirrors
 from bnet.gitstore.repo import environment
 from bnet.model.job import JobSpec
 from bnet.rules.specs import Unresolved
 
-T = TypeVar("T")
 FILE = "coordination/sources/widgets.yaml"
 STATE = "coordination/sources/widgets.state.json"
-
-
-def at_once(errands: Sequence[Callable[[], T]]) -> list[T]:
-    """Do errands where the lock is nobody's."""
-    return [each() for each in errands]
 
 
 class Upstream:

@@ -195,6 +195,27 @@ def test_secrets_that_others_can_read(lab: Lab) -> None:
     assert "chmod go=" in told(on_machine(lab, expose), "secrets")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "BNET_FORGE_1 = https://github.com",
+        "BNET_FORGE_1: https://github:hunter2hunter2@github.com",
+        "export BNET_FORGE=hunter2hunter2",
+        "BNET_FORGE_hunter2hunter2",
+        "BNET_FORGE_2=https://svn:hunter2hunter2@example.org",
+    ],
+)
+def test_a_token_that_names_no_forge(lab: Lab, line: str) -> None:
+    def write(home: Path) -> None:
+        good = "export BNET_FORGE_0='https://github:t@github.com'"
+        (home / "secrets.env").write_text(f"# tokens\n{good}\nX=1\n{line}\n")
+        (home / "secrets.env").chmod(0o600)
+
+    said = told(on_machine(lab, write), "secrets")
+    assert "secrets.env:4: names no forge" in said and "https://KIND:TOKEN@HOST" in said
+    assert "hunter2" not in said
+
+
 def test_a_clock_that_is_off(lab: Lab) -> None:
     clock = SystemClock()
     seen = Observed(
