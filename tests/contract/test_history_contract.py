@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from worlds import NOON, Machine, World, claim, finish, submit
+from worlds import NOON, Machine, World, claim, finish, in_memory, submit
 
 from bnet.app.history import Annals, annals, moment_of, search, state_at
 from bnet.errors import BnetError
@@ -95,6 +95,7 @@ QUESTIONS: dict[str, tuple[tuple[str, ...], dict[str, object], list[int]]] = {
 }
 
 
+@in_memory
 @pytest.mark.parametrize(("words", "more", "found"), QUESTIONS.values(), ids=QUESTIONS.keys())
 def test_questions(
     machine: Machine, index: LocalIndex, words: Sequence[str], more: dict[str, object], found: list[int]
@@ -178,6 +179,7 @@ def without_a_table(path: Path) -> None:
 HARM = [damage_head, damage_middle, cut_off, another_version, without_a_table]
 
 
+@in_memory
 @pytest.mark.parametrize("harm", HARM)
 def test_an_index_that_is_damaged_is_made_anew_without_a_word(
     machine: Machine, index: LocalIndex, tmp_path: Path, harm: object
@@ -239,7 +241,8 @@ def test_what_happens_to_others_that_are_called_like_a_job_did_not_happen_to_it(
     assert told(machine, index, job=2) == ["submit 2", "claim 2", "finish 2"]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@in_memory
+@pytest.mark.parametrize("seed", range(20))
 def test_whatever_bytes_of_an_index_are_others_the_question_is_answered(
     machine: Machine, index: LocalIndex, tmp_path: Path, seed: int
 ) -> None:
@@ -305,6 +308,7 @@ def test_the_network_is_shown_as_it_was_at_a_commit_and_at_a_time(
         assert {number: job.state for number, job in state.jobs.items()} == {1: "running", 2: "pending"}
 
 
+@in_memory
 @pytest.mark.parametrize("text", ["2020-01-01", "tomorrow", "0123456789", "HEAD", "--all", "10y"])
 def test_what_was_never_so_is_said(machine: Machine, index: LocalIndex, text: str) -> None:
     with pytest.raises(BnetError):

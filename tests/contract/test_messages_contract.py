@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from desks import ASK, HELLO, MONTH, TODAY, WAITS, Desk, lookup, paths_of, wrong
-from worlds import ALICE, NOON, GitWorld, Link, World, claim, finish, nothing
+from worlds import ALICE, NOON, GitWorld, Link, World, claim, finish, in_memory, nothing
 
 from bnet.app.correspond import archived, file_old, find
 from bnet.app.submit import Letter, Outbox, deliver, send_ack, send_draft
@@ -133,6 +133,7 @@ DAMAGE: dict[str, tuple[str, Any, str]] = {
 }
 
 
+@in_memory
 @pytest.mark.parametrize(("path", "data", "said"), DAMAGE.values(), ids=DAMAGE.keys())
 def test_damage_is_named_and_stops_nothing(two: World, path: str, data: bytes, said: str) -> None:
     two.person({path: data, f"messages/{TODAY}/fine.md": ASK})
@@ -375,6 +376,7 @@ FORGERIES: dict[str, tuple[Any, str]] = {
 }
 
 
+@in_memory
 @pytest.mark.parametrize(("decide", "said"), FORGERIES.values(), ids=FORGERIES.keys())
 def test_a_forgery_is_named(two: World, decide: Any, said: str) -> None:
     two.person({HELLO: WAITS})

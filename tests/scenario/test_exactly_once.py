@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
+import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -123,6 +126,8 @@ def orphan(fleet: Fleet, name: str, chance: random.Random) -> None:
     runs = fleet.runs_of(name)
     if runs:
         pid = chance.choice(runs)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)  # what it started is known then, and it starts nothing more
         left = [each for each in fleet.marked(name) if each.pid != pid and _parent(each) == pid]
         kill(pid)
         fleet.until(f"{name} ends what a supervisor left", lambda: not any(_alive(each) for each in left))
