@@ -171,7 +171,7 @@ def _result(clone: Path, taken: str) -> bool:
     return True
 
 
-def _publish(clone: Path, pushes: list[int], number: int, message: str, change, force: bool = False) -> bool:  # type: ignore[no-untyped-def]
+def _publish(clone: Path, pushes: list[int], number: int, message: str, change, force: bool = False) -> bool:
     """Commit a change and push it, with a rebase when others were first; without force, give way to a lock."""
     if not change():
         time.sleep(0.02)

@@ -99,12 +99,12 @@ def _claims(root: Path, count: int) -> float:
         commands = [
             Submit(command="true", name=f"job{each}") for each in range(start, min(start + 500, count + RUNS))
         ]
-        ledger.transact(lambda tx, some=commands: admit(tx, some, by="bench", facts=Facts()) and None)  # type: ignore[misc]
+        ledger.transact(lambda tx, some=commands: admit(tx, some, by="bench", facts=Facts()) and None)
     seconds = []
     for number in range(RUNS):
         begun = time.monotonic()
         ledger.refresh()
-        ledger.transact(lambda tx, run=str(number): _claim_one(tx, run))  # type: ignore[misc]
+        ledger.transact(lambda tx, run=str(number): _claim_one(tx, run))
         seconds.append(time.monotonic() - begun)
     return statistics.median(seconds)
 

@@ -18,7 +18,7 @@ from bnet.model.command import Submit
 from bnet.model.run import Intent, RunExit, RunFact
 from bnet.model.server import Heartbeat
 from bnet.model.telemetry import Sent
-from bnet.ports import Update
+from bnet.ports.hub import Update
 from bnet.rules.admit import admit
 from bnet.rules.change import Change
 from bnet.rules.specs import Facts
@@ -90,7 +90,7 @@ def telemetry(root: Path) -> list[Row]:
         logs.texts[key] = logs.texts.get(key, b"") + text
         fresh += len(zlib.compress(text))
         draft = Draft(sent)
-        draft.add_run(_fact(key, now, ended=beat % 4 == 3), logs, now)  # type: ignore[arg-type]
+        draft.add_run(_fact(key, now, ended=beat % 4 == 3), logs, now)
         draft.prune(now)
         commit, anew = draft.commit(_heartbeat(now, beat), now)
         oid = hub.write([commit])[0]
@@ -179,7 +179,7 @@ def replay(root: Path) -> list[Row]:
         ]
         if said:
             ledger.refresh()
-            ledger.transact(lambda tx, some=said: _transact(tx, some))  # type: ignore[misc]
+            ledger.transact(lambda tx, some=said: _transact(tx, some))
         for server in {row["server"] for row in events if row["server"].startswith("build")}:
             last, sent = beats.get(server, (0.0, Sent()))
             if minute * 60 - last >= 100:  # a third of the usual TTL, as a working server beats
@@ -243,7 +243,7 @@ def _transact(tx: Transaction, rows: list[dict[str, str]]) -> None:
             tx.apply(Change(verb="message", target=row["kind"], files={path: text.encode()}))
 
 
-def _beat(hub, server: str, sent: Sent, minute: int) -> Sent:  # type: ignore[no-untyped-def]
+def _beat(hub, server: str, sent: Sent, minute: int) -> Sent:
     now = datetime.fromtimestamp(minute * 60, UTC)
     draft = Draft(sent)
     commit, anew = draft.commit(_heartbeat(now, minute), now)

@@ -20,7 +20,7 @@ from bnet.gitstore.mirrors import Mirrors
 from bnet.gitstore.repo import environment
 from bnet.memory import ManualClock, MemoryHub, Repository
 from bnet.model.hub import FORMAT, Head
-from bnet.ports import Commit, Update
+from bnet.ports.hub import Commit, Update
 from bnet.rules.specs import Unresolved
 
 BRANCHES, SOURCES, TRIES = 1000, 10, 5

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from bnet.errors import HubUnreachable
-from bnet.ports import Hub, Look, Update
+from bnet.ports.hub import Hub, Look, Update
 
 Call = Literal["look", "fetch", "fetch_telemetry", "push"]
 Fault = Literal["", "before", "after", "late", "wait", "stale", "twice"]

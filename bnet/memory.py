@@ -11,7 +11,7 @@ from bnet.codec import layout
 from bnet.codec.view import Changes, File
 from bnet.errors import Damaged
 from bnet.model.message import Brought
-from bnet.ports import Commit, Look, Recorded, Stamp, Update
+from bnet.ports.hub import Commit, Look, Recorded, Stamp, Update
 
 _NUMBER = re.compile(r"[0-9]{1,14}")  # as gitstore/objects.py reads it
 

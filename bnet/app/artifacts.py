@@ -14,7 +14,8 @@ from bnet.errors import AnswerNo, BnetError, StoreFailed
 from bnet.inside import parts_of, write_inside
 from bnet.model.artifact import Shared
 from bnet.model.job import Artifact, Attempt, Job
-from bnet.ports import Hub, Look, Store
+from bnet.ports.hub import Hub, Look
+from bnet.ports.outside import Store
 
 CHUNK = 1 << 20  # bytes
 _JOB = re.compile(r"#?([0-9]{1,15})(?:\.([0-9]{1,6}))?")

@@ -10,7 +10,7 @@ from bnet.codec import letter_paths
 from bnet.codec.layout import MESSAGES
 from bnet.model.job import Job
 from bnet.model.state import State
-from bnet.ports import Hub, Recorded, Stamp
+from bnet.ports.hub import Hub, Recorded, Stamp
 from bnet.rules.legal import Fault, Made, faults
 from bnet.rules.legal_artifacts import kept_faults
 from bnet.rules.legal_messages import ask_faults, letter_faults

@@ -8,7 +8,7 @@ from bnet.app.ledger import Ledger
 from bnet.app.steward import Away
 from bnet.model.artifact import Kept
 from bnet.model.state import State
-from bnet.ports import Store
+from bnet.ports.outside import Store
 from bnet.rules.keeping import STORE, forget, give_up, give_up_job, in_store, kept_now, outlived, pinned
 from bnet.rules.sharing import expire, unshare
 from bnet.rules.transaction import Transaction

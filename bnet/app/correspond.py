@@ -13,7 +13,7 @@ from bnet.codec import letter_paths, letters
 from bnet.errors import BnetError
 from bnet.model.message import Ack, Attachment, Draft, Entry, Filed, Front
 from bnet.model.state import State
-from bnet.ports import Hub
+from bnet.ports.hub import Hub
 from bnet.rules.filing import file_away, read_filed
 from bnet.rules.mail import Mail
 from bnet.rules.transaction import Transaction

@@ -21,7 +21,8 @@ from bnet.model.job import Job
 from bnet.model.run import Intent, RunFact
 from bnet.model.server import Identity
 from bnet.model.state import State
-from bnet.ports import Clock, Look, Notes, Runs
+from bnet.ports.hub import Look
+from bnet.ports.machine import Clock, Notes, Runs
 from bnet.rules.agenda import Agenda
 from bnet.rules.clocks import trusted
 from bnet.rules.environments import pinned_snapshots

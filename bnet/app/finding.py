@@ -15,7 +15,8 @@ from bnet.app.snapshot import NoLedger, TooNew
 from bnet.errors import BnetError, HubUnreachable
 from bnet.model.server import Identity
 from bnet.model.state import State
-from bnet.ports import Clock, Look, Notes
+from bnet.ports.hub import Look
+from bnet.ports.machine import Clock, Notes
 from bnet.rules.locks import leases_of
 
 Standing = Literal["current", "rewound", "diverged", "too new", "absent", "unknown"]

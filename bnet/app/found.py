@@ -18,7 +18,8 @@ from bnet.errors import RefusedByPolicy
 from bnet.files import read_or_none
 from bnet.model.base import Record
 from bnet.model.hub import FORMAT, Head, Settings
-from bnet.ports import Clock, Commit, Hub, Update
+from bnet.ports.hub import Commit, Hub, Update
+from bnet.ports.machine import Clock
 
 # GitHub's documented limits for one repository ("Repository limits"): pushes a minute, reads a second.
 GITHUB = {"push_budget": 6.0, "read_budget": 15.0}

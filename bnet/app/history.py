@@ -12,7 +12,8 @@ from bnet.errors import BnetError
 from bnet.model.history import Moved, Past, Query
 from bnet.model.job import Job
 from bnet.model.state import State
-from bnet.ports import Hub, Index, Recorded, Stamp
+from bnet.ports.hub import Hub, Recorded, Stamp
+from bnet.ports.indexes import Index
 from bnet.rules.past import past_of
 from bnet.rules.transaction import read_archive
 

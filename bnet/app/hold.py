@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from bnet.app.ledger import Beat, Ledger
 from bnet.errors import BnetError, HubUnreachable, Taken
 from bnet.model.lock import Lock, Stake
-from bnet.ports import Clock, Commit, Look, Update
+from bnet.ports.hub import Commit, Look, Update
+from bnet.ports.machine import Clock
 from bnet.rules import locks, settle
 from bnet.rules.leases import BEAT_SHARE, GRACE_SHARE, HOLDER_SHARE, Observed, lapsed, observe
 from bnet.rules.transaction import Transaction

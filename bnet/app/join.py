@@ -24,7 +24,7 @@ from bnet.errors import BnetError, HubUnreachable, Invalid, RefusedByPolicy, Tak
 from bnet.model.base import is_server_name
 from bnet.model.server import Accept, Identity, Server
 from bnet.model.state import State
-from bnet.ports import Look
+from bnet.ports.hub import Look
 from bnet.rules import servers
 from bnet.rules.transaction import Transaction
 

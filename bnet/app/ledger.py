@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from bnet.app.snapshot import NoLedger, Snapshot
 from bnet.errors import AnswerNo, BnetError, Damaged, HubUnreachable, RefusedByPolicy
 from bnet.model.state import State
-from bnet.ports import Clock, Commit, Hub, Look, Stamp, Update
+from bnet.ports.hub import Commit, Hub, Look, Stamp, Update
+from bnet.ports.machine import Clock
 from bnet.rules.transaction import Transaction
 
 TRIES = 12

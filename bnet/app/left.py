@@ -9,7 +9,7 @@ from bnet.app.telemetry import artifact_path, run_path
 from bnet.model.artifact import Listed
 from bnet.model.job import Artifact
 from bnet.model.run import RunFact
-from bnet.ports import Runs
+from bnet.ports.machine import Runs
 from bnet.rules.keeping import TELEMETRY
 
 

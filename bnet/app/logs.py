@@ -6,7 +6,7 @@ import msgspec
 
 from bnet.app.telemetry import join_chunks, run_path
 from bnet.model.job import Job
-from bnet.ports import Hub, Look
+from bnet.ports.hub import Hub, Look
 
 
 class Piece(msgspec.Struct, frozen=True):

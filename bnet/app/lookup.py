@@ -6,7 +6,7 @@ from bnet.codec.layout import ARCHIVE
 from bnet.model.command import Command
 from bnet.model.job import Job
 from bnet.model.state import State
-from bnet.ports import Hub
+from bnet.ports.hub import Hub
 from bnet.rules.admit import numbers_of, sources_of
 from bnet.rules.specs import Facts, Unresolved
 from bnet.rules.transaction import read_archive

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from bnet.app.standing import alone_after
 from bnet.model.job import Job
 from bnet.model.state import State
-from bnet.ports import Look
+from bnet.ports.hub import Look
 from bnet.rules.leases import Lease, Observed, lapsed
 from bnet.rules.transaction import Transaction
 from bnet.rules.waiting import usage

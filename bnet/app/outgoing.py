@@ -12,7 +12,8 @@ from bnet.model.job import Job
 from bnet.model.run import RunFact
 from bnet.model.server import Heartbeat, Held
 from bnet.model.telemetry import Sent
-from bnet.ports import Clock, Notes, Runs, Update
+from bnet.ports.hub import Update
+from bnet.ports.machine import Clock, Notes, Runs
 from bnet.rules.keeping import kept_now, pinned
 from bnet.rules.leases import Observed
 from bnet.rules.pace import beat_due, progress_due

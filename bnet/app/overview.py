@@ -14,7 +14,7 @@ from bnet.codec.documents import Unreadable, decode
 from bnet.model.hub import Settings
 from bnet.model.server import Heartbeat, Server
 from bnet.model.state import State
-from bnet.ports import Hub, Look
+from bnet.ports.hub import Hub, Look
 from bnet.rules.leases import default_ttl
 from bnet.rules.waiting import server_conditions, usage
 

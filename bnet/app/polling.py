@@ -12,7 +12,8 @@ from bnet.codec.sources import branches_of
 from bnet.errors import BnetError, RepositoryUnreachable
 from bnet.model.source import Followed, Seen
 from bnet.model.state import State
-from bnet.ports import Clock, Fresh, News, Upstreams
+from bnet.ports.machine import Clock
+from bnet.ports.outside import Fresh, News, Upstreams
 from bnet.rules.polling import HEADS, TAGS, Move, Sight, poll, submission
 from bnet.rules.sources import paused_because
 from bnet.rules.specs import Facts

@@ -14,7 +14,8 @@ from bnet.codec.view import Changes
 from bnet.errors import Damaged
 from bnet.model.message import Ask, Entry
 from bnet.model.state import Problem, State
-from bnet.ports import Acked, Hub, Letters, LettersLost
+from bnet.ports.hub import Acked, Hub
+from bnet.ports.indexes import Letters, LettersLost
 from bnet.rules.acks import ack_of, missing
 from bnet.rules.filing import day_to_file, read_filed
 from bnet.rules.mail import Mail, News, Stored, closed_days

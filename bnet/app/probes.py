@@ -10,7 +10,8 @@ import msgspec
 from bnet.errors import HubUnreachable
 from bnet.model.hub import Settings
 from bnet.model.server import Heartbeat
-from bnet.ports import Clock, Commit, Hub, Look, Stamp, Update
+from bnet.ports.hub import Commit, Hub, Look, Stamp, Update
+from bnet.ports.machine import Clock
 from bnet.rules.clocks import TOLERANCE_S
 from bnet.rules.leases import BEAT_SHARE
 

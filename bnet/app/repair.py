@@ -6,7 +6,7 @@ from bnet.app.finding import Patient, Visit
 from bnet.app.ledger import Ledger
 from bnet.errors import BnetError, said
 from bnet.model.state import InboxFile
-from bnet.ports import Update
+from bnet.ports.hub import Update
 from bnet.rules.refuse import printable, put_back
 from bnet.rules.transaction import Transaction
 

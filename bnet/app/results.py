@@ -12,7 +12,8 @@ from bnet.model.base import Record
 from bnet.model.job import Job
 from bnet.model.source import Followed
 from bnet.model.state import State
-from bnet.ports import Clock, CommitStatus, Forges, Upstreams
+from bnet.ports.machine import Clock
+from bnet.ports.outside import CommitStatus, Forges, Upstreams
 from bnet.rules.polling import TAGS, deliver
 from bnet.rules.reserved import source_and_commit
 from bnet.rules.transaction import Transaction

@@ -6,7 +6,7 @@ from bnet.codec import letter_paths
 from bnet.codec.layout import REPLIES
 from bnet.model.message import Entry
 from bnet.model.state import State
-from bnet.ports import Hub
+from bnet.ports.hub import Hub
 from bnet.rules.automatic import applies_since, is_exhausted, rule_for, told_of
 from bnet.rules.mail import Automatic
 

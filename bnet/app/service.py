@@ -9,7 +9,7 @@ from bnet.app.ledger import Diverged
 from bnet.app.snapshot import TooNew
 from bnet.app.submit import Outbox, deliver
 from bnet.errors import BnetError, Damaged, HubUnreachable, RefusedByPolicy
-from bnet.ports import Clock
+from bnet.ports.machine import Clock
 
 POLL = 0.05  # seconds between two looks at this machine's own runs
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

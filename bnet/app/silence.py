@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection
 from bnet.app.overview import ttl_of
 from bnet.errors import Taken
 from bnet.model.state import State
-from bnet.ports import Clock, Hub
+from bnet.ports.hub import Hub
+from bnet.ports.machine import Clock
 from bnet.rules import environments, jobs
 from bnet.rules.leases import Lease, Observed, lapsed, leases_of, observe
 from bnet.rules.transaction import Transaction

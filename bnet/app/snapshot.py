@@ -15,7 +15,7 @@ from bnet.model.hub import FORMAT, Head
 from bnet.model.schedule import Table
 from bnet.model.source import Followed
 from bnet.model.state import State
-from bnet.ports import Hub, Stamp
+from bnet.ports.hub import Hub, Stamp
 
 
 class TooNew(BnetError):

@@ -11,7 +11,8 @@ from bnet.model.hub import FORMAT
 from bnet.model.server import Heartbeat, Identity, Server
 from bnet.model.state import State
 from bnet.model.telemetry import Sent
-from bnet.ports import Clock, Hub, Look, Notes
+from bnet.ports.hub import Hub, Look
+from bnet.ports.machine import Clock, Notes
 from bnet.rules.leases import Lease, default_ttl, lapsed, observe
 
 LATE = 1.5  # so many times the pause between two beats, and there was none

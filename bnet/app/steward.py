@@ -10,7 +10,7 @@ from bnet.app.hold import Hold, Lost
 from bnet.app.ledger import Ledger
 from bnet.errors import AnswerNo, BnetError, HubUnreachable
 from bnet.model.state import State
-from bnet.ports import Clock
+from bnet.ports.machine import Clock
 from bnet.rules.leases import BEAT_SHARE, default_ttl
 
 T = TypeVar("T")

@@ -10,7 +10,8 @@ from bnet.codec.documents import encode
 from bnet.model.run import RunFact
 from bnet.model.server import Heartbeat
 from bnet.model.telemetry import Sent, SentLog
-from bnet.ports import Commit, Runs
+from bnet.ports.hub import Commit
+from bnet.ports.machine import Runs
 
 HEAD_BYTES = 64 * 1024  # of a log's beginning that stay in Git
 TAIL_BYTES = 192 * 1024  # of its end

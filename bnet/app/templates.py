@@ -13,7 +13,7 @@ from bnet.codec.shown import escaped
 from bnet.codec.templates import ENDING, MANIFEST, MOST_FILES, name_of, read_template
 from bnet.errors import BnetError, Invalid, Taken
 from bnet.model.template import Origin, Parameter, Template
-from bnet.ports import Hub
+from bnet.ports.hub import Hub
 from bnet.rules.change import Change
 from bnet.rules.transaction import Transaction
 

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from bnet.app.ledger import Ledger
 from bnet.model.run import RunFact
-from bnet.ports import Clock, Look
+from bnet.ports.hub import Look
+from bnet.ports.machine import Clock
 from bnet.rules import locks
 from bnet.rules.clocks import Skew, zero
 from bnet.rules.leases import Lease, Observed, leases_of, observe

@@ -16,7 +16,7 @@ from bnet.errors import StoreFailed
 from bnet.files import move
 
 if TYPE_CHECKING:
-    from bnet.ports import Store
+    from bnet.ports.outside import Store
 
 VERSION = 1
 LONGEST_LOG = 1 << 24  # bytes: of what a command printed, the last so many bytes are kept

@@ -10,7 +10,7 @@ from bnet.cli.demo_tape import Event, Tape
 from bnet.cli.playground import Playground
 from bnet.errors import BnetError
 from bnet.gitstore.repo import environment
-from bnet.ports import Clock
+from bnet.ports.machine import Clock
 
 # Short, because nobody wants to watch a lease run out; a hub on the same disk can take the pace.
 SETTINGS = """

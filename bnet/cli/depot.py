@@ -6,7 +6,7 @@ from bnet.cli.context import App
 
 if TYPE_CHECKING:
     from bnet.app.artifacts import Depot
-    from bnet.ports import Store
+    from bnet.ports.outside import Store
 
 
 def depot_of(app: App) -> "Depot":

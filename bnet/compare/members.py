@@ -14,6 +14,8 @@ from bnet.compare.packed import moment, packing, unpacked
 LONGEST_NAME = 4096  # bytes
 MOST_EXTENDED = 1_000_000  # bytes of what a tar says of a member beyond its header
 MOST_DIRECTORY = 32_000_000  # bytes of a zip's table of contents
+# What `zipfile` raises over what is no archive, or a damaged one, or (NotImplementedError) packed in a way that it
+# does not know: that archive is compared as a whole.
 _BROKEN_ZIP = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError,
     NotImplementedError, struct.error, OverflowError, IndexError, UnicodeError,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from bnet import __version__
 from bnet.errors import BnetError, RepositoryUnreachable
 from bnet.forges.tokens import Forge, Project, forges_in, project_of
-from bnet.ports import CommitStatus
+from bnet.ports.outside import CommitStatus
 
 TIMEOUT = 15.0  # seconds
 LONGEST = 140  # characters of a description that GitHub takes

@@ -13,7 +13,7 @@ from bnet.errors import Damaged, HubUnreachable
 from bnet.gitstore import objects
 from bnet.gitstore.repo import NETWORK_TIMEOUT, SSH_OPTIONS, Repo
 from bnet.model.message import Brought
-from bnet.ports import Commit, Look, Recorded, Stamp, Update
+from bnet.ports.hub import Commit, Look, Recorded, Stamp, Update
 from bnet.process import Completed, TimedOut, run
 
 KNOWN = "refs/bnet/known"

@@ -13,7 +13,7 @@ from bnet.gitstore.notes import Notes
 from bnet.gitstore.ranges import Range, Told, missing
 from bnet.gitstore.repo import Repo
 from bnet.gitstore.sources import PROTOCOLS, listed, meant
-from bnet.ports import News
+from bnet.ports.outside import News
 from bnet.process import TimedOut
 
 LOOK_TIMEOUT = 60.0  # seconds

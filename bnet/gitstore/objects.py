@@ -10,7 +10,7 @@ from bnet.codec.view import Changes, File
 from bnet.errors import Damaged
 from bnet.gitstore.repo import Repo
 from bnet.model.message import Brought
-from bnet.ports import Commit, Recorded, Stamp
+from bnet.ports.hub import Commit, Recorded, Stamp
 
 REGULAR = ("100644", "100755", "100664")
 _NOTES = {"120000": "is a symbolic link", "160000": "is a submodule"}

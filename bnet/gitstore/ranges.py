@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from bnet.gitstore.repo import Repo
-from bnet.ports import Fresh
+from bnet.ports.outside import Fresh
 
 LONGEST_MESSAGE = 20_000  # bytes of a commit's message that are read
 

@@ -23,7 +23,7 @@ from bnet.host.lock import HostLock
 from bnet.model.base import Record
 from bnet.model.run import Intent
 from bnet.model.telemetry import Sent
-from bnet.ports import Clock
+from bnet.ports.machine import Clock
 from bnet.process import TimedOut, run
 from bnet.rules.leases import Observed
 

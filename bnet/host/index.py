@@ -18,7 +18,7 @@ import msgspec
 from bnet.errors import BnetError
 from bnet.host.lock import HostLock
 from bnet.model.history import JOB_VERBS, Event, EventQuery, Moved, Past, Query
-from bnet.ports import Chronicle
+from bnet.ports.indexes import Chronicle
 
 VERSION = 1  # of the tables, and of what is put in there
 PATIENCE = 60.0  # seconds for which another command may be building

@@ -9,7 +9,8 @@ import msgspec
 
 from bnet.files import append_lines, read_or_none
 from bnet.model.message import Ack, Entry
-from bnet.ports import Acked, LettersLost
+from bnet.ports.hub import Acked
+from bnet.ports.indexes import LettersLost
 
 VERSION = 2
 PATIENCE = 30.0  # seconds that one process waits for another's change

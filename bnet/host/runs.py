@@ -17,7 +17,7 @@ from bnet.host import processes
 from bnet.host.uploads import Uploads, read_kept
 from bnet.model.job import BuildReport, Built
 from bnet.model.run import Intent, KeptFiles, RunExit, RunFact
-from bnet.ports import Clock
+from bnet.ports.machine import Clock
 
 LEFTOVER_GRACE_S = 2.0
 MOST_SAID = 16_000_000  # bytes of what a build says of itself

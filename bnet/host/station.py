@@ -12,7 +12,7 @@ from bnet.files import set_aside
 from bnet.host.home import Home
 from bnet.host.lock import HostLock
 from bnet.model.hub import Retention
-from bnet.ports import Clock
+from bnet.ports.machine import Clock
 
 LOG_BYTES = 1_000_000
 RUNS_EVERY = 300.0  # seconds between two looks at what reported runs left behind

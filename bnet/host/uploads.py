@@ -11,7 +11,7 @@ from bnet.errors import BnetError
 from bnet.files import read_json, read_or_none, write_json
 from bnet.host import processes
 from bnet.model.run import Intent, KeptFiles, RunExit
-from bnet.ports import Clock
+from bnet.ports.machine import Clock
 
 KEPT = "kept.json"
 PAUSE = 10.0  # seconds between two beginnings of one that dies at once

@@ -15,7 +15,7 @@ from bnet.stores.failures import Refused, failures
 
 if TYPE_CHECKING:
     from bnet.model.tree import StoreMode
-    from bnet.ports import Store
+    from bnet.ports.outside import Store
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from bnet.codec.durations import parse_duration
 from bnet.errors import Invalid
 from bnet.model.tree import SharedStore
-from bnet.ports import Store
+from bnet.ports.outside import Store
 from bnet.stores.failures import shown
 from bnet.stores.guarded import Guarded
 

@@ -18,7 +18,8 @@ from bnet.host.notes import LocalNotes
 from bnet.host.runs import LocalRuns
 from bnet.host.station import Station
 from bnet.model.server import Identity
-from bnet.ports import Clock, Update
+from bnet.ports.hub import Update
+from bnet.ports.machine import Clock
 from bnet.rules.locks import leases_of
 from bnet.wiring.machine import Machine
 from bnet.wiring.steward import Office

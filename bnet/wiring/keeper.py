@@ -20,7 +20,8 @@ from bnet.host.uploads import KEPT
 from bnet.model.artifact import Listed
 from bnet.model.job import Artifact
 from bnet.model.run import Intent, KeptFiles, RunExit
-from bnet.ports import Clock, Store
+from bnet.ports.machine import Clock
+from bnet.ports.outside import Store
 from bnet.rules.keeping import STORE
 from bnet.stores.opening import adapter
 

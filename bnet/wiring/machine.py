@@ -46,7 +46,7 @@ from bnet.wiring.took import Took
 if TYPE_CHECKING:
     from bnet.host.index import LocalIndex
     from bnet.host.letters import ReadMarks
-    from bnet.ports import Store
+    from bnet.ports.outside import Store
 
 SYNC_PATIENCE = 30.0  # seconds: longer than a sync takes
 

@@ -34,7 +34,7 @@ Decide = Callable[[Transaction], None]
 
 
 def asks(**fields: object) -> Decide:
-    command = Submit(command="true", name="deploy", **fields)  # type: ignore[arg-type]  # fields of any kind
+    command = Submit(command="true", name="deploy", **fields)
 
     def decide(tx: Transaction) -> None:
         admit(tx, [command], by="carol@example.invalid", facts=Facts())

@@ -51,7 +51,7 @@ def put_away(machine: Machine) -> None:
 
 
 def numbers(machine: Machine, index: LocalIndex, *words: str, **more: object) -> list[int]:
-    query = Query(words=words, **more)  # type: ignore[arg-type] # the test's own names
+    query = Query(words=words, **more)
     return [past.number for past in search(machine.ledger, index, query)]
 
 
@@ -117,7 +117,7 @@ class Counting(Annals):
         super().__init__(machine.hub, past.tip)
         self.read: list[str] = []
 
-    def jobs(self, blobs: Sequence[str]) -> list[Past]:  # type: ignore[override] # a list can be iterated
+    def jobs(self, blobs: Sequence[str]) -> list[Past]:
         self.read += blobs
         return list(super().jobs(blobs))
 
@@ -203,7 +203,7 @@ def test_where_it_cannot_be_written_the_answer_is_the_same(machine: Machine, tmp
 
 def test_a_build_that_was_cut_off_goes_on(machine: Machine, index: LocalIndex) -> None:
     class Dying(Annals):
-        def jobs(self, blobs: Sequence[str]) -> list[Past]:  # type: ignore[override]
+        def jobs(self, blobs: Sequence[str]) -> list[Past]:
             raise KeyboardInterrupt
 
     past = annals(machine.ledger)
@@ -216,7 +216,7 @@ def test_a_build_that_was_cut_off_goes_on(machine: Machine, index: LocalIndex) -
 
 
 def told(machine: Machine, index: LocalIndex, **more: object) -> list[str]:
-    query = EventQuery(**more)  # type: ignore[arg-type] # the test's own names
+    query = EventQuery(**more)
     return [f"{each.verb} {each.target}" for each in index.events(annals(machine.ledger), query)]
 
 

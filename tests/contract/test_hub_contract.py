@@ -10,7 +10,7 @@ from worlds import ALICE, BOB, LEDGER, NOON, SERVERS, GitWorld, MemoryWorld, Wor
 
 from bnet.codec import layout
 from bnet.errors import HubUnreachable
-from bnet.ports import Commit, Hub, Look, Update
+from bnet.ports.hub import Commit, Hub, Look, Update
 
 
 @pytest.fixture(params=["git", "git behind faults", "memory"])

@@ -32,7 +32,7 @@ from bnet.errors import HubUnreachable, RefusedByPolicy
 from bnet.faults import FaultyHub, replay, script
 from bnet.memory import ManualClock
 from bnet.model.hub import FORMAT, Head
-from bnet.ports import Commit, Update
+from bnet.ports.hub import Commit, Update
 from bnet.rules.transaction import Transaction
 
 NOTE = layout.ROOT + "note.txt"
@@ -178,7 +178,7 @@ def test_a_push_that_landed_without_an_answer_counts_once(world: World, answer: 
     plan = {"after": {"push": ["after"]}, "twice": {"push": ["twice"]}}.get(
         answer, {"push": ["after"], "look": ["wait"]}
     )
-    machine = world.machine("a", plan=script(plan), meanwhile=on_top)  # type: ignore[arg-type]
+    machine = world.machine("a", plan=script(plan), meanwhile=on_top)
     landed = machine.ledger.transact(submit("mine"))
     assert (landed.tries, landed.tx.seq) == (1, 1)
     assert same(machine, other)

@@ -17,7 +17,7 @@ from bnet.codec.view import Changes
 from bnet.errors import BnetError, Damaged, HubUnreachable, RefusedByPolicy
 from bnet.memory import ManualClock, MemoryHub, Repository
 from bnet.model.hub import FORMAT, Head
-from bnet.ports import Commit, Update
+from bnet.ports.hub import Commit, Update
 from bnet.rules.change import Change
 from bnet.rules.transaction import Transaction
 

@@ -35,7 +35,7 @@ from bnet.host.home import Home
 from bnet.host.notes import LocalNotes
 from bnet.memory import ManualClock
 from bnet.model.hub import Settings
-from bnet.ports import Commit, Update
+from bnet.ports.hub import Commit, Update
 
 LOOKED_AT = ("ledger", "growth", "leftovers", "documents", "machine-documents", "inbox")
 GOOD = b"name: office\nttl: 60\n"

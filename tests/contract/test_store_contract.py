@@ -13,7 +13,7 @@ import store_servers
 from store_servers import Server
 
 from bnet.errors import StoreFailed
-from bnet.ports import Store
+from bnet.ports.outside import Store
 from bnet.stores.guarded import Guarded
 from bnet.stores.memory import MemoryStore
 from bnet.stores.opening import adapter

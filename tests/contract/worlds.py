@@ -23,7 +23,7 @@ from bnet.model.command import Submit
 from bnet.model.hub import FORMAT, Head
 from bnet.model.job import Attempt
 from bnet.model.server import Server
-from bnet.ports import Commit, Hub
+from bnet.ports.hub import Commit, Hub
 from bnet.rules import jobs
 from bnet.rules.admit import admit
 from bnet.rules.specs import Facts

@@ -18,7 +18,7 @@ from bnet.host.letters import LetterIndex
 from bnet.memory import MemoryHub, Repository
 from bnet.model.history import EventQuery, Past, Query
 from bnet.model.message import Ack, Ask, Attachment, Filed, Front
-from bnet.ports import Commit, Recorded, Stamp
+from bnet.ports.hub import Commit, Recorded, Stamp
 from bnet.rules.acks import ack_of, missing
 from bnet.rules.addressing import expected
 from bnet.rules.automatic import rule_for

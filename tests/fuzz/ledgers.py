@@ -43,7 +43,7 @@ from bnet.model.run import Intent, RunFact
 from bnet.model.server import Identity, Server
 from bnet.model.state import State
 from bnet.model.telemetry import Sent
-from bnet.ports import Commit, Look
+from bnet.ports.hub import Commit, Look
 from bnet.rules.leases import Observed
 from bnet.rules.specs import Unresolved
 

@@ -19,7 +19,7 @@ from bnet.gitstore import objects, repo, sources
 from bnet.gitstore.hub import RemoteHub
 from bnet.gitstore.repo import Repo
 from bnet.memory import MemoryHub, Repository
-from bnet.ports import Commit, Update
+from bnet.ports.hub import Commit, Update
 from bnet.process import Completed
 
 # git-check-ref-format(1); any other byte may stand in a ref's name.

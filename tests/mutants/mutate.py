@@ -188,8 +188,7 @@ class Trial:
         noticed = ""
         try:
             plant(module, code, constants=at_import)
-        except Exception as error:
-            # A changed module may raise anything while it is imported. That is the answer: no test gets past it.
+        except Exception as error:  # whatever a changed module raises at its import: no test gets past that
             noticed, names = f"import: {type(error).__name__}", []
         for name in names:
             signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE + 10 * self._known[name].seconds)

@@ -20,7 +20,7 @@ from bnet.codec.submission import from_fields
 from bnet.host.home import Home
 from bnet.model.hub import FORMAT, Head
 from bnet.model.server import Identity, Server
-from bnet.ports import Commit, Update
+from bnet.ports.hub import Commit, Update
 from bnet.rules import servers
 from bnet.rules.admit import admit
 from bnet.rules.specs import Facts

@@ -38,7 +38,7 @@ def test_what_one_server_made_is_in_the_workspace_of_another_before_its_command_
     for name in ("s1", "s2"):
         fleet.start(name)
     ended = fleet.until_ended(made, taken)
-    assert [ended[each].result.result for each in (made, taken)] == ["success", "success"], fleet.log(taken)  # type: ignore[union-attr]
+    assert [ended[each].result.result for each in (made, taken)] == ["success", "success"], fleet.log(taken)
     assert "out/bin/tool 750\nout/notes.txt 644\ntool\n" in fleet.log(taken)
 
     there = fleet.root / "dist"

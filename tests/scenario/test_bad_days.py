@@ -817,7 +817,7 @@ def test_a_copy_of_a_server_touches_nothing(day: Day) -> None:
     with day.redirected("/nowhere"):
         day.sync()  # what the original said last, it says again with another commit
     day.fleet.submit("true", "--label", "os=plan9")
-    day.fleet.stop_idle = None  # type: ignore[attr-defined]
+    day.fleet.stop_idle = None
     day.bnet("cancel", str(number))
     day.until_ended(number)
     refs = day.fleet.git("-C", str(day.hub), "for-each-ref")

@@ -202,7 +202,7 @@ def test_what_is_deployed_from_the_store_stays_there_and_what_is_lost_there_does
     second = released(fleet, tree)
     assert set(fleet.look().state.kept) >= {first["build"], second["build"]}
 
-    [artifact] = fleet.job(first["build"]).result.artifacts  # type: ignore[union-attr]  # it has ended
+    [artifact] = fleet.job(first["build"]).result.artifacts
     blob = store / artifact.place.removeprefix("store:")
     content = blob.read_bytes()
     for change, said in (

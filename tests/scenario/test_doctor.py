@@ -33,7 +33,7 @@ from bnet.host.processes import start_time
 from bnet.memory import MemoryHub, Repository
 from bnet.model.command import Submit
 from bnet.model.run import Intent
-from bnet.ports import Update
+from bnet.ports.hub import Update
 from bnet.rules.clocks import Skew, zero
 from bnet.rules.leases import Observed
 from bnet.wiring.duty import Duty

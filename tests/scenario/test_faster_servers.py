@@ -59,7 +59,7 @@ def test_a_slow_server_leaves_a_job_to_a_fast_one_and_takes_it_if_that_lets_it_l
         {"command": "true", "name": "work"}, {"command": "true", "labels": {"who": "slow"}}
     )
     fleet.until_ended(control)
-    assert fleet.job(control).result.server == "slow"  # type: ignore[union-attr] # it has ended
+    assert fleet.job(control).result.server == "slow"
     assert fleet.job(work).state == "pending", "it is left to the fast one"
     assert "likely fastest on fast" in fleet.ok("why", str(work))
 

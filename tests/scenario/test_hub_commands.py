@@ -14,7 +14,7 @@ from bnet.app.ledger import Diverged
 from bnet.codec.submission import from_file
 from bnet.errors import BnetError
 from bnet.model.command import NeedRef, Submit
-from bnet.ports import Update
+from bnet.ports.hub import Update
 from bnet.rules import jobs, servers
 from bnet.rules.transaction import Transaction
 
@@ -253,6 +253,6 @@ def test_the_ledger_may_grow_while_it_is_adopted(lab: Lab) -> None:
             raced.append(lab.submit("elsewhere", "true", name="meanwhile"))
         return push(updates)
 
-    theirs.hub.push = slowly  # type: ignore[method-assign,assignment]
+    theirs.hub.push = slowly
     assert adopt(theirs, found) == 1
     assert raced[0] in theirs.state.jobs and theirs.state.head.epoch == 1

@@ -491,7 +491,7 @@ def test_a_draining_agent_finishes_its_job_and_exits_and_a_paused_server_stays_s
     assert psutil.pid_exists(pid)
     gate.touch()
     fleet.until("the agent exits", lambda: not fleet.marked("build1"))
-    assert fleet.until_ended(last)[last].result.result == "success"  # type: ignore[union-attr]
+    assert fleet.until_ended(last)[last].result.result == "success"
     assert fleet.job(later).state == "pending"
 
     fleet.ok("server", "pause", "build1", "--reason", "disk is full")
@@ -517,7 +517,7 @@ def rounds_pass(fleet: Fleet, name: str, rounds: int = 3) -> None:
 
     for _ in range(rounds):
         before = looked_at()
-        fleet.until(f"{name} looks once more", lambda before=before: looked_at() > before)  # type: ignore[misc]
+        fleet.until(f"{name} looks once more", lambda before=before: looked_at() > before)
 
 
 @pytest.mark.timeout(180)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from bnet.app.ledger import Beat, Decide, Landed, Ledger
-from bnet.ports import Look
+from bnet.ports.hub import Look
 from bnet.rules.transaction import Transaction
 
 

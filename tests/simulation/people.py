@@ -25,7 +25,7 @@ from bnet.model.command import (
     Submit,
 )
 from bnet.model.job import Group
-from bnet.ports import Commit, Update
+from bnet.ports.hub import Commit, Update
 from bnet.rules.jobs import Illegal
 
 if TYPE_CHECKING:

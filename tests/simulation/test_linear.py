@@ -19,7 +19,7 @@ from bnet.gitstore.repo import environment
 from bnet.host.clock import SystemClock
 from bnet.model.command import Submit
 from bnet.model.hub import FORMAT, Head
-from bnet.ports import Commit, Update
+from bnet.ports.hub import Commit, Update
 from bnet.rules.admit import admit
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction

@@ -9,7 +9,7 @@ import weather
 
 from bnet.errors import Damaged, HubUnreachable
 from bnet.memory import MemoryHub
-from bnet.ports import Look, Recorded, Stamp, Update
+from bnet.ports.hub import Look, Recorded, Stamp, Update
 
 if TYPE_CHECKING:
     from computer import Computer

@@ -43,7 +43,7 @@ from bnet.memory import MemoryHub, Repository
 from bnet.model.hub import FORMAT, Head
 from bnet.model.run import Intent
 from bnet.model.server import Identity
-from bnet.ports import Commit, Update
+from bnet.ports.hub import Commit, Update
 from bnet.rules import servers
 from bnet.rules.transaction import Transaction
 

@@ -30,7 +30,7 @@ def zipped(
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
         for name, data in files.items():
-            info = zipfile.ZipInfo(name, at)  # type: ignore[arg-type]
+            info = zipfile.ZipInfo(name, at)
             info.external_attr, info.compress_type = mode << 16, zipfile.ZIP_DEFLATED
             archive.writestr(info, data, compresslevel=level)
     return made.getvalue()

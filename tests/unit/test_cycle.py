@@ -28,7 +28,7 @@ from bnet.model.run import Found, Intent, RunExit, RunFact
 from bnet.model.server import Identity
 from bnet.model.state import State
 from bnet.model.telemetry import Sent, SentLog
-from bnet.ports import Commit, Update
+from bnet.ports.hub import Commit, Update
 from bnet.rules import jobs, servers
 from bnet.rules.admit import admit
 from bnet.rules.specs import Facts
@@ -626,7 +626,7 @@ def claims(place: Place, *, looks_again_s: float = 1.0, **more: Any) -> list[int
     running = [job for job in place.person.state.jobs.values() if job.state == "running"]
     for job in running:
         place.transact(
-            lambda tx, number=job.number: tx.apply(  # type: ignore[misc] # bound at once
+            lambda tx, number=job.number: tx.apply(
                 jobs.end_attempt(tx.jobs[number], replace(lost_of(tx.jobs[number]), result="success"))
             )
         )

@@ -39,7 +39,7 @@ def ended(number: int, server: str, seconds: float, result: str = "success", **m
     at = NOW - timedelta(days=1)
     build = more.pop("build", None)
     done = JobResult(
-        result=result,  # type: ignore[arg-type] # the test's own word
+        result=result,
         reason="exit",
         finished_at=at,
         server=server,

@@ -13,7 +13,7 @@ from bnet.errors import BnetError, RepositoryUnreachable
 from bnet.forges.statuses import ForgeStatuses
 from bnet.forges.tokens import Forge as Known
 from bnet.forges.tokens import Project, forges_in, project_of
-from bnet.ports import CommitStatus
+from bnet.ports.outside import CommitStatus
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scenario"))
 

@@ -17,7 +17,7 @@ from bnet.errors import Invalid
 from bnet.host.clock import SystemClock
 from bnet.memory import MemoryHub, Repository
 from bnet.model.hub import Settings
-from bnet.ports import Commit, Look, Update
+from bnet.ports.hub import Commit, Look, Update
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_nothing_of_the_projects_own_hub_is_copied(tmp_path: Path) -> None:
 class Overtaken(MemoryHub):
     """A hub on which somebody else founds a network between our look and our push."""
 
-    def push(self, updates: list[Update]) -> str | None:  # type: ignore[override]
+    def push(self, updates: list[Update]) -> str | None:
         commit = Commit(
             parent=None, files={"a": b"theirs"}, message="x", author="x", at=datetime(2026, 1, 1, tzinfo=UTC)
         )

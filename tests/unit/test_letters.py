@@ -17,7 +17,8 @@ from bnet.errors import Invalid
 from bnet.host.letters import LetterIndex, ReadMarks
 from bnet.model.message import Ack, Ask, Entry, Front
 from bnet.model.server import Server
-from bnet.ports import Acked, LettersLost
+from bnet.ports.hub import Acked
+from bnet.ports.indexes import LettersLost
 from bnet.rules import filing, replies
 from bnet.rules.addressing import expected, is_addressed
 
@@ -138,7 +139,7 @@ def entry(number: int, **more: object) -> Entry:
         "to": ("all",),
         "at": NOW + timedelta(seconds=number),
     }
-    return Entry(**(fields | more))  # type: ignore[arg-type]  # a table of fields
+    return Entry(**(fields | more))
 
 
 def filled(path: Path | None) -> LetterIndex:

@@ -17,7 +17,7 @@ from bnet.gitstore.repo import environment
 from bnet.host.minutely import own_program
 from bnet.model.hub import Settings
 from bnet.model.server import Heartbeat
-from bnet.ports import Stamp
+from bnet.ports.hub import Stamp
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

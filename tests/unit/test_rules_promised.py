@@ -198,7 +198,7 @@ def artifact() -> Artifact:
 def test_what_goes_with_a_server_that_leaves_and_is_counted_on_is_known() -> None:
     base = {"attempt": 1, "run": "r", "manifest": "0" * 64, "count": 1, "size": 1}
     runs = {
-        number: KeptRun(server=name, place=place, **base)  # type: ignore[arg-type]  # fields of any kind
+        number: KeptRun(server=name, place=place, **base)
         for number, name, place in (
             (1, "s1", "telemetry:s1:runs/1.1/"),
             (2, "s10", "telemetry:s10:runs/2.1/"),

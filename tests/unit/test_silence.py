@@ -21,7 +21,7 @@ from bnet.model.job import Job, JobResult, JobSpec
 from bnet.model.server import Accept, Heartbeat, Identity, Server
 from bnet.model.state import State
 from bnet.model.telemetry import Sent
-from bnet.ports import Commit
+from bnet.ports.hub import Commit
 from bnet.rules import jobs
 from bnet.rules.transaction import Transaction
 

@@ -271,7 +271,7 @@ def test_what_was_written_is_taken_back_when_the_rest_cannot_be(
     def full(root: Path, path: str, *more: object, **others: object) -> None:
         if path == "c":
             raise OSError(28, "No space left on device")
-        true(root, path, *more, **others)  # type: ignore[arg-type]  # handed on as they came
+        true(root, path, *more, **others)
 
     monkeypatch.setattr(templates, "write_inside", full)
     with pytest.raises(OSError):

@@ -127,7 +127,7 @@ class Calls(list[str]):
         name = next(word for word in argv[2:] if word in {"ls-remote", "push"} or word == argv[-1])
         self.append(name)
         instead = self.before_push() if name == "push" else None
-        return instead or run(argv, **options)  # type: ignore[arg-type]
+        return instead or run(argv, **options)
 
     def remote(self) -> list[str]:
         return [name for name in self if name in {"ls-remote", "push"}]
