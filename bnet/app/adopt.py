@@ -12,7 +12,7 @@ from bnet.files import write_atomic
 from bnet.model.command import Submit
 from bnet.model.job import Job
 from bnet.model.state import State
-from bnet.rules import environments, jobs
+from bnet.rules import deployments, jobs
 from bnet.rules.change import Change
 from bnet.rules.resubmit import left_out, only_in, resubmissions
 from bnet.rules.transaction import Transaction
@@ -95,7 +95,7 @@ def adopt(ledger: Ledger, found: Survey) -> int:
             if job.state == "running":
                 why = f"the hub's ledger was adopted with epoch {tx.epoch}"
                 tx.apply(jobs.lost(job, now=tx.now, why=why))
-        environments.record(tx)
+        deployments.record(tx)
 
     ledger.adopt(decide)
     return found.epoch

@@ -11,9 +11,9 @@ from bnet.codec.layout import MESSAGES
 from bnet.model.job import Job
 from bnet.model.state import State
 from bnet.ports.hub import Hub, Recorded, Stamp
-from bnet.rules.legal import Fault, Made, faults
-from bnet.rules.legal_artifacts import kept_faults
-from bnet.rules.legal_messages import ask_faults, letter_faults
+from bnet.rules.legal.artifacts import kept_faults
+from bnet.rules.legal.messages import ask_faults, letter_faults
+from bnet.rules.legal.transitions import Fault, Made, faults
 from bnet.rules.transaction import read_archive
 
 OF_SOURCES = ("arrive", "look", "forget-source", "pause-source", "resume-source")

@@ -25,7 +25,7 @@ from bnet.ports.hub import Look
 from bnet.ports.machine import Clock, Notes, Runs
 from bnet.rules.agenda import Agenda
 from bnet.rules.clocks import trusted
-from bnet.rules.environments import pinned_snapshots
+from bnet.rules.deployments import pinned_snapshots
 from bnet.rules.firing import fired_submissions, next_due
 from bnet.rules.leases import GRACE_SHARE, HOLDER_SHARE, Observed, lapsed
 from bnet.rules.pace import wait_for_turn

@@ -14,7 +14,7 @@ from bnet.model.job import Artifact, Attempt, BuildReport, Job
 from bnet.model.run import RunExit, RunFact
 from bnet.model.server import Server
 from bnet.model.state import InboxFile
-from bnet.rules import automatic, environments, filing, jobs, keeping, messages, replies, servers, settle
+from bnet.rules import automatic, deployments, filing, jobs, keeping, messages, replies, servers, settle
 from bnet.rules.admit import admit, sources_of
 from bnet.rules.agenda import Agenda
 from bnet.rules.change import Change
@@ -94,7 +94,7 @@ def decide(tx: Transaction, here: Here) -> None:
     for fact in here.runs.values():
         _report(tx, fact, here)
     settle.expire_claims(tx, set(here.lapsed))
-    environments.record(tx)
+    deployments.record(tx)
     settle.expire_stakes(tx, set(here.lapsed))
     if here.trust_clock:
         settle.give_up_unclaimed(tx)

@@ -12,7 +12,8 @@ from bnet.errors import StoreFailed
 from bnet.model.environment import Deployment, Pinned, Release, Standing
 from bnet.model.job import Job
 from bnet.model.state import State
-from bnet.rules.environments import had, lock_of, pin_of
+from bnet.rules.deployments import had, pin_of
+from bnet.rules.environments import lock_of
 from bnet.rules.keeping import STORE, given_up
 from bnet.rules.releases import before_now, deployment_of
 

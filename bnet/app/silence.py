@@ -7,7 +7,7 @@ from bnet.errors import Taken
 from bnet.model.state import State
 from bnet.ports.hub import Hub
 from bnet.ports.machine import Clock
-from bnet.rules import environments, jobs
+from bnet.rules import deployments, jobs
 from bnet.rules.leases import Lease, Observed, lapsed, leases_of, observe
 from bnet.rules.transaction import Transaction
 
@@ -76,5 +76,5 @@ def end_claims(
                 raise _lives(name)
             tx.apply(jobs.lost(job, now=tx.now, why=why))
             ended.append(job.number)
-    environments.record(tx)
+    deployments.record(tx)
     return ended

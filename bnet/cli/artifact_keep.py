@@ -120,6 +120,7 @@ def prune(app: App, jobs: tuple[str, ...], reason: str, dry_run: bool) -> None:
     from bnet.app.artifacts import job_word
     from bnet.app.clearing import clear, due, give_up_now
     from bnet.app.steward import at_once
+    from bnet.wiring.stores import sweep_store
 
     state = app.read().state
     names = [word for word in jobs if word in state.shared]
@@ -141,7 +142,7 @@ def prune(app: App, jobs: tuple[str, ...], reason: str, dry_run: bool) -> None:
     if state.settings.store is not None:
         store = store_of(app)
         cleared = clear(app.ledger, store, at_once)
-        stray = app.machine.sweep_store(app.url, store, app.ledger.state)
+        stray = sweep_store(app.machine, app.url, store, app.ledger.state)
     app.machine.keep(app.url, app.ledger)
     said = " ".join([*(f"#{number}" for number in given_up), *names])
     out(f"given up: {said or 'nothing'}; deleted in the store: {len(cleared)} jobs, {stray} stray files")

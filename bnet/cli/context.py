@@ -77,7 +77,7 @@ class App:
         """Finds what commands refer to."""
         from bnet.app.lookup import Lookup
 
-        return Lookup(self.ledger.hub, self.machine.resolve)
+        return Lookup(self.ledger.hub, self.machine.repositories.resolve)
 
     def read(self) -> "Ledger":
         """Return the ledger as the hub has it now."""

@@ -19,4 +19,6 @@ def depot_of(app: App) -> "Depot":
 
 def store_of(app: App) -> "Store":
     """Return the hub's store; the ledger has been refreshed."""
-    return app.machine.artifact_store(app.ledger.state.settings)
+    from bnet.wiring.stores import store_of as opened
+
+    return opened(app.ledger.state.settings)

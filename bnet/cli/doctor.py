@@ -27,12 +27,13 @@ def doctor(app: App, repair: bool, as_json: bool) -> None:
     """
     from bnet.app.doctor import examine
     from bnet.app.repair import mend_hub, mend_machine
+    from bnet.wiring.patients import patient_of
 
-    patient = app.machine.patient(_url(app))
+    patient = patient_of(app.machine, _url(app))
     for mend in (mend_machine, mend_hub) if repair else ():
         for done in mend(patient):
             note(f"bnet: {done}")
-        patient = app.machine.patient(patient.url)
+        patient = patient_of(app.machine, patient.url)
     findings = examine(patient)
     if as_json:
         out_json([{name: getattr(each, name) for name in each.__struct_fields__} for each in findings])

@@ -77,7 +77,7 @@ def send(desk: Desk, /, **fields: Any) -> None:
     if not (ready.front.subject or ready.body.strip()):
         raise BnetError("there is nothing to say", hint="--subject S, --body B")
     machine = desk.app.machine
-    lookup = Lookup(desk.ledger.hub, machine.resolve)
+    lookup = Lookup(desk.ledger.hub, machine.repositories.resolve)
     numbers = send_message(desk.ledger, lookup, machine.outbox(), desk.app.url, ready, desk.who, told=note)
     desk.keep()
     _doubt(desk, front)
@@ -186,7 +186,7 @@ def ack(desk: Desk, reference: str, said: str) -> None:
     if not is_key(entry.key):
         raise BnetError(f"{escaped(entry.key)} is no message")
     nod = Nod(key=entry.key, who=desk.who, note=said)
-    lookup = Lookup(desk.ledger.hub, machine.resolve)
+    lookup = Lookup(desk.ledger.hub, machine.repositories.resolve)
     done = send_ack(desk.ledger, lookup, machine.outbox(), desk.app.url, nod, told=note)
     desk.mark([entry.key])
     desk.keep()

@@ -116,7 +116,7 @@ def show(
         branch = _branch_here(app)
     run = Run(source=Source(), key="show", branch="" if tag else branch or "", tag=tag or "", labels=labels)
     if inbox:
-        repository, _ = app.machine.checked_out(Path.cwd())
+        repository, _ = app.machine.repositories.checked_out(Path.cwd())
         ref = f"refs/tags/{run.tag}" if run.tag else f"refs/heads/{run.branch}"
         source = Source(repository=_public(app, repository), ref=ref)
         asked = expand(title, found, replace(run, source=source, key=uuid.uuid4().hex))
@@ -147,7 +147,7 @@ def _would(told: dict[str, Any]) -> list[str]:
 
 def _branch_here(app: App) -> str:
     try:
-        return app.machine.checked_out(Path.cwd())[1]
+        return app.machine.repositories.checked_out(Path.cwd())[1]
     except BnetError:
         return ""
 
@@ -269,7 +269,7 @@ def run(
 def _of_tree(app: App, name: str | None, labels: Mapping[str, str], key: str) -> tuple[str, list[Command]]:
     title, found = _one(_read(Path(FILE)), name, FILE)
     made = expand(title, found, Run(source=Source(), key=key, branch=_branch_here(app), labels=labels))
-    return title, app.machine.with_snapshot(app.url, [*made], Path.cwd())
+    return title, app.machine.repositories.with_snapshot(app.url, [*made], Path.cwd())
 
 
 def _of_repository(
@@ -287,12 +287,12 @@ def _of_repository(
             repository, ref = source, ""
         repository, current = absolute(repository), ref
     else:
-        repository, current = app.machine.checked_out(Path.cwd())
+        repository, current = app.machine.repositories.checked_out(Path.cwd())
     branch = branch or ("" if tag else current)
     if not branch and not tag:
         raise BnetError("of which branch? none is checked out here", hint="name one: --branch, or --tag")
     ref = f"refs/tags/{tag}" if tag else branch if branch.startswith("refs/") else f"refs/heads/{branch}"
-    commit, text = app.machine.file_of(repository, ref, FILE)
+    commit, text = app.machine.repositories.file_of(repository, ref, FILE)
     where = f"{app.machine.shown(repository)} at {commit[:10]}"
     if text is None:
         raise BnetError(f"there is no {FILE} in {where}")

@@ -27,8 +27,8 @@ from bnet.model.environment import Pinned, Standing
 from bnet.model.job import Job
 from bnet.rules.approvals import lacking
 from bnet.rules.approvals import told as approvals_told
+from bnet.rules.deployments import pins as pins_of
 from bnet.rules.environments import find as find_environment
-from bnet.rules.environments import pins as pins_of
 from bnet.rules.releases import mark as keep
 from bnet.rules.releases import of_branch, of_environment
 
@@ -221,7 +221,9 @@ def mark(
     # The tag comes first: whoever is stopped in between does it again, and finds the tag there.
     if wanted is not None:
         assert found.repository is not None and found.commit is not None
-        app.machine.put_tag(found.repository, found.commit, wanted, said or f"release {name}", sign=sign)
+        app.machine.repositories.put_tag(
+            found.repository, found.commit, wanted, said or f"release {name}", sign=sign
+        )
     app.ledger.transact(lambda tx: keep(tx, found, made))
     told = describe_release(app.ledger.state.releases[name])
     if as_json:

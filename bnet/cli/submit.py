@@ -140,7 +140,7 @@ def submit(ctx: click.Context, /, **fields: Any) -> None:
     if spreads:
         commands = _spread(commands)
     if here:
-        commands = app.machine.with_snapshot(app.url, commands, Path.cwd())
+        commands = app.machine.repositories.with_snapshot(app.url, commands, Path.cwd())
     outbox = app.machine.outbox()
     numbers = submit_jobs(app.ledger, app.lookup, outbox, app.url, commands, app.who, told=note)
     app.machine.keep(app.url, app.ledger)

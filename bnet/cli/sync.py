@@ -67,7 +67,7 @@ def _deliver(app: App) -> bool:
         except HubUnreachable as error:
             away = HubUnreachable(error.message, hint=f"{waiting} submission(s) wait for it here")
             continue
-        refused = deliver(ledger, Lookup(ledger.hub, app.machine.resolve), outbox, url)
+        refused = deliver(ledger, Lookup(ledger.hub, app.machine.repositories.resolve), outbox, url)
         for each in refused:
             note(each)
         left = len(outbox.letters(url))

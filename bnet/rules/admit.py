@@ -40,7 +40,8 @@ from bnet.rules import (
 )
 from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
-from bnet.rules.specs import Batch, Facts, combinations, job_spec, number_of, source_of
+from bnet.rules.matrix import combinations
+from bnet.rules.specs import Batch, Facts, job_spec, number_of, source_of
 from bnet.rules.transaction import Transaction
 
 MOST_JOBS = 2000  # of one file or submission, and so of one transaction's message

@@ -1,28 +1,17 @@
-"""Deployments: what may be deployed where, and what is there."""
+"""Environments: what may be deployed where, at first, once more, and to go back."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import reduce
-
-import msgspec
-from blake3 import blake3
 from msgspec.structs import replace
 
-from bnet.codec import expressions, layout
+from bnet.codec import expressions
 from bnet.codec.shown import escaped
 from bnet.model.command import Submit
-from bnet.model.environment import Deployment, Environment, Pinned, Release, Standing
+from bnet.model.environment import Deployment, Environment, Standing
 from bnet.model.job import ApprovalRule, Input, Job, JobSpec, Source
 from bnet.model.state import State
-from bnet.rules.change import Change
 from bnet.rules.conditions import branch_named
+from bnet.rules.deployments import commit_of, had, inputs_of, standings
 from bnet.rules.jobs import Forbidden, Illegal
 from bnet.rules.transaction import Transaction
-
-MOST_REMEMBERED = 50  # deployments of an environment
-MOST_PINNED = 10  # successful ones of these, whose artifacts stay
-
-
-# -- what may be deployed
 
 
 def find(state: State, name: str) -> tuple[Environment, Environment | None]:
@@ -148,31 +137,15 @@ def _inputs(current: Deployment | None, before: Environment, spec: JobSpec) -> t
     return inputs_of(current)
 
 
-def inputs_of(deployment: Deployment) -> tuple[Input, ...]:
-    """Return what puts the artifacts of a deployment into a workspace."""
-    return tuple(Input(job=each.job, into=each.into) for each in deployment.inputs)
-
-
 def _same(spec: JobSpec, inputs: tuple[Input, ...], source: Source | None) -> bool:
     if {each.job for each in spec.inputs} != {each.job for each in inputs}:
         return False
-    return bool(inputs) or _commit(spec.source) == _commit(source)
+    return bool(inputs) or commit_of(spec.source) == commit_of(source)
 
 
 def _is_of(spec: JobSpec, deployment: Deployment) -> bool:
     same = {each.job for each in spec.inputs} == {each.job for each in deployment.inputs}
-    return same and (bool(spec.inputs) or _commit(spec.source) == deployment.commit)
-
-
-def _commit(source: Source | None) -> str | None:
-    return None if source is None else source.commit or source.snapshot
-
-
-def had(standing: Standing) -> Iterator[Deployment]:
-    """Yield what was deployed to an environment, the newest first, as far as that is remembered."""
-    yield from reversed(standing.history)
-    if standing.current is not None and standing.current not in standing.history:
-        yield standing.current
+    return same and (bool(spec.inputs) or commit_of(spec.source) == deployment.commit)
 
 
 # -- rolling back
@@ -222,7 +195,7 @@ def again(tx: Transaction, environment: str, old: Job, *, by: str, reason: str) 
 
 
 def renewed(tx: Transaction, spec: JobSpec) -> JobSpec:
-    """Return a job that is asked for once more, with what its environment asks for now.
+    """Return a job that is asked for once more, under the rules of its environment as they are.
 
     Raises:
         Illegal: there is no such environment any more.
@@ -244,8 +217,8 @@ def repeated(tx: Transaction, spec: JobSpec) -> JobSpec:
     It needs nobody any more, so that what its needs had promised is asked anew. What was there before may come back.
 
     Raises:
-        Illegal: there is no such environment any more. Forbidden: the one before has not had it, or another branch
-            is asked for now.
+        Illegal: there is no such environment any more. Forbidden: the one before has not had it, or it takes
+            other branches.
     """
     if spec.environment is not None and spec.rollback_of is None:
         environment, before = find(tx.state, spec.environment)
@@ -258,123 +231,3 @@ def repeated(tx: Transaction, spec: JobSpec) -> JobSpec:
 def _last(standing: Standing) -> Deployment:
     assert standing.current is not None
     return standing.history[-1] if standing.history else standing.current
-
-
-# -- what is there
-
-
-def standings(tx: Transaction) -> dict[str, Standing]:
-    """Return what is deployed where, as it is after the changes so far."""
-    found = dict(tx.state.standings)
-    found.update((each.name, each) for each in tx.documents.values() if isinstance(each, Standing))
-    return found
-
-
-def record(tx: Transaction) -> None:
-    """Write down the deployments that have ended in this transaction."""
-    ended = [tx.jobs[job.number] for change in tx.changes if change.verb == "finish" for job in change.jobs]
-    for name, mine in by_environment(ended).items():
-        before = tx.state.standings.get(name, Standing(name=name))
-        after = standing_after(before, mine, tx.jobs, tx.state.standings)
-        for job in mine:
-            tx.apply(deployed(job, after))
-
-
-def by_environment(ended: Iterable[Job]) -> dict[str, list[Job]]:
-    """Return the deployments among some jobs that have ended, by where they went, in the order of their numbers."""
-    found: dict[str, list[Job]] = {}
-    for job in sorted(ended, key=lambda job: job.number):
-        if job.spec.environment is not None and is_deployment(job):
-            found.setdefault(job.spec.environment, []).append(job)
-    return found
-
-
-def is_deployment(job: Job) -> bool:
-    """Tell whether a job has ended that had begun to deploy somewhere."""
-    return job.spec.environment is not None and job.result is not None and job.result.attempt is not None
-
-
-def deployed(job: Job, after: Standing) -> Change:
-    """Return the change that a deployment is written down by."""
-    assert job.result is not None
-    fields: dict[str, str | int] = {"job": job.number, "result": job.result.result}
-    note = f"#{job.number}" + ("" if job.result.result == "success" else f" {job.result.result}")
-    path = layout.standing_path(after.name)
-    return Change(verb="deploy", target=after.name, note=note, fields=fields, documents={path: after})
-
-
-def standing_after(
-    before: Standing, ended: Iterable[Job], jobs: Mapping[int, Job], known: Mapping[str, Standing]
-) -> Standing:
-    """Return what an environment has after some deployments.
-
-    Args:
-        before: what it had.
-        ended: the deployments, in order.
-        jobs: where their inputs are looked up.
-        known: what all environments had, for inputs that have been archived meanwhile.
-    """
-    return reduce(lambda at, job: _after(at, job, jobs, known), ended, before)
-
-
-def _after(before: Standing, job: Job, jobs: Mapping[int, Job], known: Mapping[str, Standing]) -> Standing:
-    assert job.result is not None
-    spec = job.spec
-    new = Deployment(
-        job=job.number,
-        result=job.result.result,
-        at=job.result.finished_at,
-        by=spec.submitted_by,
-        approved_by=tuple(each.by for each in job.wanted.approvals),
-        inputs=pins(spec.inputs, jobs, known),
-        repository=None if spec.source is None else spec.source.repository,
-        commit=_commit(spec.source),
-        rollback_of=spec.rollback_of,
-        note=spec.note,
-    )
-    current = new if new.result == "success" else before.current
-    return Standing(name=before.name, current=current, history=(*before.history, new)[-MOST_REMEMBERED:])
-
-
-def pins(
-    inputs: Iterable[Input], jobs: Mapping[int, Job], known: Mapping[str, Standing]
-) -> tuple[Pinned, ...]:
-    """Return the artifacts of some jobs by their digests, of archived ones as they were written down before."""
-    before = {pin.job: pin for each in known.values() for one in had(each) for pin in one.inputs}
-    found = []
-    for each in inputs:
-        job = jobs.get(each.job)
-        if job is not None and job.result is not None:
-            found.append(pin_of(job, each.into))
-        else:
-            old = before.get(each.job, Pinned(job=each.job, digest=""))
-            found.append(replace(old, into=each.into))
-    return tuple(found)
-
-
-def pin_of(job: Job, into: str = ".") -> Pinned:
-    """Return a job's artifacts as one digest: of their paths, modes, sizes and digests."""
-    artifacts = () if job.result is None else job.result.artifacts
-    rows = sorted((each.path, each.mode, each.size, each.blake3) for each in artifacts)
-    return Pinned(
-        job=job.number, digest=blake3(msgspec.json.encode(rows)).hexdigest(), files=len(rows), into=into
-    )
-
-
-def pinned_jobs(kept: Iterable[Release], there: Iterable[Standing]) -> frozenset[int]:
-    """Return the jobs whose artifacts releases keep, and those that environments have, and had lately."""
-    rows = [each.jobs for each in kept] + [each.inputs for each in _to_go_back_to(there)]
-    return frozenset(pin.job for row in rows for pin in row)
-
-
-def pinned_snapshots(state: State) -> frozenset[str]:
-    """Return the snapshots of working trees that may be deployed once more."""
-    rows: list[Release | Deployment] = [*state.releases.values(), *_to_go_back_to(state.standings.values())]
-    return frozenset(each.commit for each in rows if each.commit is not None and each.repository is None)
-
-
-def _to_go_back_to(there: Iterable[Standing]) -> Iterator[Deployment]:
-    for standing in there:
-        yield from [each for each in had(standing) if each.result == "success"][:MOST_PINNED]
-        if standing.current is not None:
-            yield standing.current

@@ -15,7 +15,7 @@ from bnet.model.hub import KeepRule
 from bnet.model.job import Attempt, Input, Job, JobResult
 from bnet.model.state import State
 from bnet.rules.change import Change
-from bnet.rules.environments import pinned_jobs, standings
+from bnet.rules.deployments import pinned_jobs, standings
 from bnet.rules.jobs import Illegal
 from bnet.rules.transaction import Transaction
 

@@ -12,7 +12,8 @@ from bnet.model.job import Job
 from bnet.model.state import State
 from bnet.rules.change import Change
 from bnet.rules.conditions import branch_of
-from bnet.rules.environments import find, had, pin_of
+from bnet.rules.deployments import had, pin_of
+from bnet.rules.environments import find
 from bnet.rules.jobs import Illegal
 from bnet.rules.keeping import check_kept
 from bnet.rules.transaction import Transaction

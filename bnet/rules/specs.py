@@ -1,6 +1,5 @@
-"""From a submission to the job that it means: names, needs, sources, retry rules and times made exact."""
+"""From a submission to the job that it means: names, needs, sources and times made exact."""
 
-import itertools
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -9,16 +8,13 @@ import msgspec
 
 from bnet.codec.durations import parse_duration
 from bnet.model.base import Result, is_name
-from bnet.model.command import NeedRef, Retry, Submit
-from bnet.model.job import ApprovalRule, Group, Job, JobSpec, Need, Part, RetryRule, Source
+from bnet.model.command import NeedRef, Submit
+from bnet.model.job import ApprovalRule, Group, Job, JobSpec, Need, Part, Source
 from bnet.rules.inputs import check_reproduce, with_inputs
 from bnet.rules.jobs import Illegal
+from bnet.rules.matrix import cell_env, cell_name, fill
+from bnet.rules.retries import retry_rules
 from bnet.rules.transaction import Transaction
-
-MOST_COMBINATIONS = 256
-LONGEST_VALUE = 200  # characters of a matrix's value
-LOST_TWICE = RetryRule(limit=2, reasons=("lost",))
-ANY_FAILURE = range(1, 256)
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,21 +51,6 @@ def slug(command: str | Sequence[str]) -> str:
     words = command if isinstance(command, str) else " ".join(command)
     name = re.sub(r"[^a-z0-9._]+", "-", words.lower()).strip("-._")[:40].rstrip("-._")
     return name if is_name(name) else "job"
-
-
-def combinations(matrix: Mapping[str, Sequence[str | int | float]]) -> list[dict[str, str]]:
-    """Return one cell for each combination of a matrix's values; without a matrix, one empty cell.
-
-    Raises:
-        Illegal: there are too many, or none.
-    """
-    rows = [[(axis, str(value)) for value in values] for axis, values in matrix.items()]
-    cells = [dict(each) for each in itertools.islice(itertools.product(*rows), MOST_COMBINATIONS + 1)]
-    if len(cells) > MOST_COMBINATIONS:
-        raise Illegal(f"the matrix has more than {MOST_COMBINATIONS} combinations")
-    if not cells:
-        raise Illegal("the matrix has an axis without values, and so no job")
-    return cells
 
 
 class Batch:
@@ -138,7 +119,7 @@ def job_spec(
         submitted_at=tx.now,
         queue=command.queue,
         priority=command.priority,
-        labels={key: _fill(str(value), cell) for key, value in command.labels.items()},
+        labels={key: fill(str(value), cell) for key, value in command.labels.items()},
         needs=needs,
         source=_source(command, facts),
         env=_env(command, cell),
@@ -147,7 +128,7 @@ def job_spec(
         image=command.image,
         timeout=_seconds(command.timeout),
         silence_timeout=_seconds(command.silence_timeout),
-        retry=_retry_rules(command.retry),
+        retry=retry_rules(command.retry),
         group=group,
         supersede=command.supersede,
         locks=command.locks,
@@ -182,12 +163,7 @@ def _part(part: Part | None, batch: Batch, number: int) -> Part | None:
 
 def _name(command: Submit, cell: Mapping[str, str]) -> str:
     name = command.name or slug(("build", *command.packages) if command.packages else command.command)
-    for axis, value in cell.items():
-        if len(value) > LONGEST_VALUE:  # it is filled in wherever the command names it
-            raise Illegal(f"matrix: a value of axis {axis} is longer than {LONGEST_VALUE} characters")
-        if not re.search("[a-z0-9]", value.lower()):
-            raise Illegal(f"matrix: {value!r} of axis {axis} has no letter or digit to name its job by")
-        name += "." + re.sub(r"[^a-z0-9_-]+", "-", value.lower()).strip("-")
+    name += cell_name(cell)
     if not is_name(name):
         raise Illegal(
             f"{name!r} is no name for a job: use up to 64 lower case letters, digits, '.', '_' and '-'"
@@ -222,18 +198,11 @@ def _check_packages(command: Submit) -> None:
 
 
 def _env(command: Submit, cell: Mapping[str, str]) -> dict[str, str]:
-    env = {
-        f"BNET_MATRIX_{axis.upper().replace('-', '_').replace('.', '_')}": each for axis, each in cell.items()
-    }
-    env |= {name: _fill(str(value), cell) for name, value in command.env.items()}
+    env = cell_env(cell) | {name: fill(str(value), cell) for name, value in command.env.items()}
     for name, value in env.items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or "\0" in value:
             raise Illegal(f"env: {name!r} is no name of an environment variable, or its value holds a NUL")
     return env
-
-
-def _fill(text: str, cell: Mapping[str, str]) -> str:
-    return re.sub(r"\$\{matrix\.([a-z0-9._-]+)\}", lambda found: cell.get(found[1], found[0]), text)
 
 
 def _needs(tx: Transaction, each: int | str | NeedRef, facts: Facts, batch: Batch) -> list[Need]:
@@ -317,40 +286,3 @@ def _moment(text: str | None) -> datetime | None:
     if not 1970 < moment.year < 9000:
         raise Illegal(f"not_before: {text!r} is too far away")
     return moment.astimezone(UTC)
-
-
-def _retry_rules(retry: int | Sequence[Retry] | None) -> tuple[RetryRule, ...]:
-    if retry is None:
-        return (LOST_TWICE,)
-    if isinstance(retry, int):
-        return (RetryRule(limit=retry),)
-    rules = [
-        RetryRule(limit=each.limit, exit_codes=_codes(each.exit_code), reasons=_reasons(each.reason))
-        for each in retry
-    ]
-    covered = any(rule.reasons and "lost" in rule.reasons for rule in rules)
-    return tuple(rules) if covered else (*rules, LOST_TWICE)
-
-
-def _codes(code: int | str | Sequence[int | str] | None) -> tuple[int, ...] | None:
-    if code is None:
-        return None
-    codes: list[int] = []
-    for each in [code] if isinstance(code, int | str) else code:
-        span = re.fullmatch(r"(-?\d{1,4})(?:-(\d{1,4}))?", str(each))
-        if each == "*":
-            codes += ANY_FAILURE
-        elif span is None or not 0 <= int(span[2] or span[1]) - int(span[1]) <= 255:
-            raise Illegal(f"retry: {each!r} is no exit code; write a number, a span such as 64-78, or '*'")
-        else:
-            codes += range(int(span[1]), int(span[2] or span[1]) + 1)
-    return tuple(dict.fromkeys(codes))
-
-
-def _reasons(reason: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    known = ("lost", "timeout", "silence", "artifacts", "internal", "exit")
-    reasons = None if reason is None else (reason,) if isinstance(reason, str) else tuple(reason)
-    for each in reasons or ():
-        if each not in known:
-            raise Illegal(f"retry: {each!r} is no reason; the reasons are {', '.join(known)}")
-    return reasons

@@ -162,7 +162,7 @@ class Duty:
             ),
             LocalNotes(machine.home.path),
             machine.clock,
-            Lookup(ledger.hub, machine.resolve),
+            Lookup(ledger.hub, machine.repositories.resolve),
             _digest,
             machine.home.runs,
             Builder((sys.executable, "-m", "bnet"), str(machine.home.cache), str(machine.home.path)),

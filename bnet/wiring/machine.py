@@ -2,7 +2,6 @@
 
 import contextlib
 import random
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,45 +9,37 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from bnet import scaffold
-from bnet.app.finding import Patient
 from bnet.app.ledger import Ledger
 from bnet.app.post import Post
 from bnet.app.submit import Outbox
 from bnet.app.whereabouts import hub_here, ledger_branch
 from bnet.codec import people
 from bnet.codec.addresses import shown
-from bnet.errors import BnetError, HubUnreachable, Taken, said
+from bnet.errors import BnetError, HubUnreachable, Taken
 from bnet.files import read_json, read_or_none, write_atomic, write_json
 from bnet.gitstore.checkup import GitCheckup
 from bnet.gitstore.hub import RemoteHub
 from bnet.gitstore.places import GitGrounds, advice
 from bnet.gitstore.repo import environment
 from bnet.host import traits
-from bnet.host.checkup import HostCheckup
 from bnet.host.clock import SystemClock
 from bnet.host.home import Home
 from bnet.host.lock import HostLock
 from bnet.host.minutely import Minutely
-from bnet.host.notes import LocalNotes
-from bnet.model.command import Command, Submit
-from bnet.model.hub import Settings
-from bnet.model.job import Source
 from bnet.model.server import Identity
 from bnet.model.state import State
-from bnet.rules.specs import Unresolved
 from bnet.schedule.durations import Durations
 from bnet.wiring.patience import PatientLock
+from bnet.wiring.repositories import Repositories
 from bnet.wiring.took import Took
 
 if TYPE_CHECKING:
     from bnet.host.index import LocalIndex
     from bnet.host.letters import ReadMarks
-    from bnet.ports.outside import Store
 
 SYNC_PATIENCE = 30.0  # seconds: longer than a sync takes
+KEEP_SHARE = 50  # a snapshot is written anew once more than a fiftieth of it has changed since
 
 
 @dataclass(frozen=True)
@@ -78,6 +69,11 @@ class Machine:
     def git_env(self) -> dict[str, str]:
         """The environment in which Git runs."""
         return environment(self.env)
+
+    @cached_property
+    def repositories(self) -> Repositories:
+        """Return the repositories of people, as Git reaches them from here."""
+        return Repositories(self.git_env, self.who)
 
     @cached_property
     def mirror_lock(self) -> PatientLock:
@@ -291,45 +287,11 @@ class Machine:
 
         return LocalIndex(self.home.hub_dir(url) / "history.db")
 
-    def artifact_store(self, settings: Settings) -> "Store":
-        """Return the store that a hub keeps artifacts in.
-
-        Raises:
-            BnetError: it has none.
-        """
-        from bnet.stores.opening import adapter
-
-        if settings.store is None:
-            raise BnetError(
-                "the hub has no store for artifacts", hint="set `store:` in its hub.yaml: docs/artifacts.md"
-            )
-        return adapter(settings.store.url, settings.store.timeout)
-
-    def sweep_store(self, url: str, store: "Store", state: State) -> int:
-        """Delete what has lain in the store for a day and is on no list; return how many files."""
-        from bnet.app.clearing import sweep
-
-        path = self.home.hub_dir(url) / "stray.json"
-        before = {name: at for name, at in (read_json(path) or {}).items() if isinstance(at, int | float)}
-        deleted, seen = sweep(store, state, before, self.clock.now().timestamp())
-        write_json(path, seen, durable=False)
-        return deleted
-
-    def with_snapshot(self, url: str, commands: Sequence[Command], directory: Path) -> list[Command]:
-        """Put a snapshot of a working tree on the hub, and return submissions that run in it."""
-        from bnet.gitstore.worktree import snapshot
-
-        with snapshot(directory, self.git_env) as shot:
-            shot.push(url)
-            source = Source(snapshot=shot.oid)
-        return [replace(each, source=source) if isinstance(each, Submit) else each for each in commands]
-
     def secrets(self) -> dict[str, str]:
         """Return what `secrets.env` holds."""
-        from bnet.host.runs import parse_environment
+        from bnet.wiring.secrets import secrets_in
 
-        text = (read_or_none(self.home.secrets_env) or b"").decode(errors="replace")
-        return parse_environment(text)
+        return secrets_in(self.home.secrets_env)
 
     def own_environment(self) -> Mapping[str, str]:
         """Return the environment of this server's own processes; credentials may be in secrets.env."""
@@ -344,91 +306,3 @@ class Machine:
         """Return what looks at a hub and its mirror from outside."""
         mirror = None if url is None else self.home.hub_dir(url) / "mirror.git"
         return GitCheckup(url, mirror, self.git_env)
-
-    def patient(self, url: str | None) -> Patient:
-        """Return this machine for the doctor, with as much of it as is sound."""
-        identity, ledger, problems = None, None, ["", ""]
-        try:
-            identity = self.identity
-        except (BnetError, OSError) as error:
-            problems[0] = said(error)
-        try:
-            ledger = None if url is None else self.ledger(url)
-        except (BnetError, OSError) as error:
-            problems[1] = said(error)
-        return Patient(
-            home=self.home.path,
-            url=url,
-            identity=identity,
-            identity_problem=problems[0],
-            host=HostCheckup(self.home, self.env, self.clock),
-            git=self.checkup(url),
-            ledger=ledger,
-            ledger_problem=problems[1],
-            clock=self.clock,
-            notes=LocalNotes(self.home.path),
-            post=None if ledger is None or url is None else self.post(url),
-            wrong_forges=self._wrong_forges(),
-        )
-
-    def _wrong_forges(self) -> list[int]:
-        """Return the lines of `secrets.env` that should name a forge, and do not."""
-        from bnet.forges.tokens import BEGIN, forges_in
-        from bnet.host.runs import parse_environment
-
-        lines = enumerate(
-            (read_or_none(self.home.secrets_env) or b"").decode(errors="replace").splitlines(), 1
-        )
-        meant = {number: line for number, line in lines if re.match(rf"\s*(export\s+)?{BEGIN}", line)}
-        return [number for number, line in meant.items() if not forges_in(parse_environment(line))]
-
-    def file_of(self, repository: str, ref: str, path: str) -> tuple[str, bytes | None]:
-        """Return the commit that a ref of a repository is, and a file of it; None where that has none."""
-        from bnet.gitstore.published import file_at
-
-        return file_at(repository, ref, path, self.git_env)
-
-    def put_tag(self, repository: str, commit: str, name: str, message: str, *, sign: bool) -> bool:
-        """Put a tag on a commit of a repository; False if it is there already."""
-        from bnet.gitstore.published import put_tag
-
-        return put_tag(repository, commit, name, message, self.git_env, by=self.who, sign=sign)
-
-    def checked_out(self, directory: Path) -> tuple[str, str]:
-        """Return the repository that the tree around a directory is pushed to, else its own path, and its branch.
-
-        Raises:
-            BnetError: there is none around it.
-        """
-        from bnet.gitstore.personal import find_repository
-        from bnet.gitstore.published import branch_here
-
-        found = find_repository(directory)
-        if found is None:
-            raise BnetError(
-                "this is no Git repository", hint="name one: --source REPOSITORY@REF, or use --here"
-            )
-        address = found.remotes.get("origin") or str(found.root or found.git_dir)
-        return absolute_remote(address, found.root or found.git_dir), branch_here(found.git_dir, self.git_env)
-
-    def resolve(self, repository: str, ref: str) -> str | Unresolved:
-        """Return the commit that a ref of a repository is, or why nobody knows."""
-        from bnet.errors import RepositoryUnreachable
-        from bnet.gitstore.sources import resolve
-
-        try:
-            return resolve(repository, ref, self.git_env)
-        except RepositoryUnreachable as error:
-            return Unresolved(str(error), again=True)
-        except BnetError as error:
-            return Unresolved(str(error))
-
-
-def absolute_remote(address: str, base: Path) -> str:
-    """Return a remote's address so that it means the same elsewhere: a relative path is one from the work tree."""
-    if "://" in address or (":" in address.split("/", 1)[0]):
-        return address
-    return str((base / address).resolve())
-
-
-KEEP_SHARE = 50  # a snapshot is written anew once more than a fiftieth of it has changed since

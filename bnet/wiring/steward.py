@@ -16,6 +16,7 @@ from bnet.host.station import Station
 from bnet.model.server import Identity
 from bnet.model.state import State
 from bnet.wiring.machine import Machine
+from bnet.wiring.stores import store_of, sweep_store
 
 if TYPE_CHECKING:
     from bnet.app.steward import Chore
@@ -64,7 +65,7 @@ class Office:
         from bnet.app.polling import Polling
 
         machine = self._machine
-        lookup = Lookup(ledger.hub, machine.resolve)
+        lookup = Lookup(ledger.hub, machine.repositories.resolve)
         return Polling(ledger, self.mirrors(), machine.clock, lookup, self._identity.name)
 
     def _results(self, ledger: Ledger) -> "Chore":
@@ -93,9 +94,9 @@ class Office:
         return clearing.Clearing(
             ledger,
             self._identity.name,
-            lambda state: machine.artifact_store(state.settings),
+            lambda state: store_of(state.settings),
             self._station.is_due,
-            partial(machine.sweep_store, url),
+            partial(sweep_store, machine, url),
         )
 
     def mirrors(self) -> "Mirrors":

@@ -17,7 +17,7 @@ from bnet.codec.documents import encode
 from bnet.model.command import ApproveJob, InputRef, Submit
 from bnet.model.environment import Deployment, Release, Standing
 from bnet.model.job import ApprovalRule, Job, Source, Verdict, Wanted
-from bnet.rules import environments, jobs, releases, settle
+from bnet.rules import deployments, jobs, releases, settle
 from bnet.rules.admit import admit
 from bnet.rules.change import Change
 from bnet.rules.jobs import Forbidden, Illegal
@@ -45,7 +45,7 @@ def asks(**fields: object) -> Decide:
 def ends(number: int, code: int = 0) -> Decide:
     def decide(tx: Transaction) -> None:
         finish(number, code=code)(tx)
-        environments.record(tx)
+        deployments.record(tx)
 
     return decide
 
@@ -282,7 +282,7 @@ def test_a_deployment_whose_server_is_lost_is_written_down_as_such(waiting: Worl
 
     def lost(tx: Transaction) -> None:
         tx.apply(jobs.lost(tx.jobs[1], now=tx.now, why="gone"))
-        environments.record(tx)
+        deployments.record(tx)
 
     for _ in range(3):  # the attempts that a lost server's job has
         does(waiting, claim(1), lost)

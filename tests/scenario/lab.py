@@ -26,6 +26,7 @@ from bnet.rules.admit import admit
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
 from bnet.wiring.machine import Machine
+from bnet.wiring.patients import patient_of
 
 TOP = Path(__file__).resolve().parents[2]
 # The command line as `python -m bnet` runs it, after something was changed in it.
@@ -166,6 +167,6 @@ class Lab:
 
     def examine(self, name: str, url: str | None = "", *, only: str = "") -> dict[str, Finding]:
         """Return what the doctor finds on a machine, by check; of one check alone, which is quicker."""
-        patient = self.machine(name).patient(self.url if url == "" else url)
+        patient = patient_of(self.machine(name), self.url if url == "" else url)
         checks = {only: CHECKS[only]} if only else CHECKS
         return {each.check: each for each in examine(patient, checks)}

@@ -37,6 +37,7 @@ from bnet.ports.hub import Update
 from bnet.rules.clocks import Skew, zero
 from bnet.rules.leases import Observed
 from bnet.wiring.duty import Duty
+from bnet.wiring.patients import patient_of
 
 RUN = "11111111-2222-4333-8444-555555555555"
 
@@ -125,7 +126,7 @@ def on_machine(lab: Lab, change: Callable[[Path], object], name: str = "a") -> d
 
 
 def test_no_git(lab: Lab) -> None:
-    patient = lab.machine("a", PATH="/nonexistent").patient(lab.url)
+    patient = patient_of(lab.machine("a", PATH="/nonexistent"), lab.url)
     found = {each.check: each for each in examine(patient)}
     assert "no git on PATH" in told(found, "git")
     assert found["reachable"].ok is False and found["home"].ok
@@ -133,7 +134,7 @@ def test_no_git(lab: Lab) -> None:
 
 def test_an_old_git(lab: Lab) -> None:
     script(lab.top / "old" / "git", "echo git version 2.25.1")
-    patient = lab.machine("a", PATH=str(lab.top / "old")).patient(None)
+    patient = patient_of(lab.machine("a", PATH=str(lab.top / "old")), None)
     assert "2.25.1 is older" in told({each.check: each for each in examine(patient)}, "git")
 
 
@@ -158,7 +159,7 @@ class PoorHost(HostCheckup):
 def poorly(lab: Lab, name: str, url: str | None) -> dict[str, Finding]:
     machine = lab.machine(name)
     host = PoorHost(machine.home, machine.env, machine.clock)
-    patient = msgspec.structs.replace(machine.patient(url), host=host)
+    patient = msgspec.structs.replace(patient_of(machine, url), host=host)
     return {each.check: each for each in examine(patient)}
 
 
@@ -253,7 +254,7 @@ def test_what_starts_the_sync(lab: Lab) -> None:
     line = f"* * * * * /usr/bin/env BNET_HOME={lab.home('a')} PATH=/bin bnet sync"
     script(lab.top / "bin" / "crontab", f"echo '{line}'")
     machine = lab.machine("a", PATH=f"{lab.top}/bin:{os.environ['PATH']}")
-    found = {each.check: each for each in examine(machine.patient(None))}
+    found = {each.check: each for each in examine(patient_of(machine, None))}
     assert found["schedule"].ok and "cron" in found["schedule"].text
 
 
@@ -381,7 +382,7 @@ def test_what_is_damaged_is_named_and_set_aside(worn: Lab, name: str, harm: Harm
     assert str(shown) in text and "bnet doctor --repair" in text
     with suppress(BnetError, OSError):  # for people, not a bug of ours
         worn.ledger("a")
-    done = list(mend_machine(worn.machine("a").patient(worn.url)))
+    done = list(mend_machine(patient_of(worn.machine("a"), worn.url)))
     assert f"set aside {shown} as {shown.name}.broken" in done[0]
     assert os.path.lexists(f"{shown}.broken"), "it is kept, whatever it holds"
     assert worn.examine("a", only="files")["files"].ok
@@ -409,7 +410,7 @@ def test_a_run_in_pieces_stops_no_other(lab: Lab, name: str) -> None:
 
 def test_a_letter_that_cannot_be_read_stays_in_sight(lab: Lab) -> None:
     on_machine(lab, lambda home: (home / "outbox" / "1.json").write_text("{"))
-    [done] = mend_machine(lab.machine("a").patient(None))
+    [done] = mend_machine(patient_of(lab.machine("a"), None))
     assert "1.json.broken" in done
     assert "cannot be read" in told(lab.examine("a", None, only="outbox"), "outbox")
 
@@ -443,10 +444,10 @@ def test_a_damaged_mirror_is_kept_while_the_hub_is_away(lab: Lab) -> None:
     (mirror / "objects" / "00").mkdir(parents=True, exist_ok=True)
     (mirror / "objects" / "00" / ("0" * 38)).touch()
     lab.bare.rename(lab.top / "away.git")
-    [done] = mend_machine(lab.machine("a").patient(lab.url))
+    [done] = mend_machine(patient_of(lab.machine("a"), lab.url))
     assert "not all on this machine is mended" in done and lab.machine("a").hub(lab.url).known()
     (lab.top / "away.git").rename(lab.bare)
-    [done] = mend_machine(lab.machine("a").patient(lab.url))
+    [done] = mend_machine(patient_of(lab.machine("a"), lab.url))
     assert str(mirror) + ".broken" in done and Path(f"{mirror}.broken").is_dir()
 
 
@@ -544,7 +545,7 @@ class LooseHub(MemoryHub):
 def test_a_hub_that_takes_stale_pushes(lab: Lab) -> None:
     machine = lab.machine("a")
     ledger = Ledger(LooseHub(Repository()), machine.clock, "a", machine.chance)
-    patient: Patient = msgspec.structs.replace(machine.patient(None), ledger=ledger, url="loose")
+    patient: Patient = msgspec.structs.replace(patient_of(machine, None), ledger=ledger, url="loose")
     assert "no longer there" in told({each.check: each for each in examine(patient)}, "lease")
 
 

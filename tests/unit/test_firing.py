@@ -22,7 +22,7 @@ from bnet.rules.admit import admit
 from bnet.rules.agenda import Agenda
 from bnet.rules.firing import fire, fired_submissions, next_due
 from bnet.rules.jobs import Illegal
-from bnet.rules.legal_firings import schedule_faults
+from bnet.rules.legal.firings import schedule_faults
 from bnet.rules.resubmit import resubmissions
 from bnet.rules.specs import Facts, Unresolved
 from bnet.rules.transaction import Transaction

@@ -17,7 +17,7 @@ from bnet.model.hub import Head
 from bnet.model.job import ApprovalRule, Attempt, Input, Job, JobResult, Source
 from bnet.model.server import Server
 from bnet.model.state import State
-from bnet.rules import environments, jobs, keeping, releases, settle
+from bnet.rules import deployments, jobs, keeping, releases, settle
 from bnet.rules.admit import admit
 from bnet.rules.jobs import Forbidden, Illegal
 from bnet.rules.pipelines import Run, expand, foresee
@@ -253,7 +253,7 @@ def test_what_is_certain_is_foreseen() -> None:
 def deployed(tx: Transaction) -> dict[str, list[int]]:
     steps = run(tx)
     end(tx, *steps["build"], *steps["test"], *steps["staging"])
-    environments.record(tx)
+    deployments.record(tx)
     return steps
 
 
@@ -319,7 +319,7 @@ def test_the_next_environment_gets_the_same_artifacts_and_nothing_is_built_again
     steps = deployed(tx)
     staging, prod = (tx.jobs[steps[name][0]].spec for name in ("staging", "prod"))
     assert prod.inputs == staging.inputs and prod.locks == ("live",)
-    there = environments.standings(tx)["staging"].current
+    there = deployments.standings(tx)["staging"].current
     assert there is not None and [pin.job for pin in there.inputs] == steps["build"]
 
 
@@ -343,7 +343,7 @@ def test_what_was_never_in_the_environment_before_is_refused() -> None:
         admit(tx, [Submit(command="d", environment="prod")], by="a", facts=Facts())
     steps = deployed(tx)
     jobs_there = dict(tx.jobs)
-    later = tx_of(*jobs_there.values(), standings=environments.standings(tx))
+    later = tx_of(*jobs_there.values(), standings=deployments.standings(tx))
     [number] = admit(later, [Submit(command="d", environment="prod")], by="a", facts=Facts())
     assert [each.job for each in later.jobs[number].spec.inputs] == steps["build"]
     end(later, *admit(later, [Submit(command="b", name="b2")], by="a", facts=Facts()))
@@ -357,8 +357,8 @@ def test_a_failed_deployment_is_written_down_and_is_not_what_is_there() -> None:
     steps = run(tx)
     end(tx, *steps["build"], *steps["test"])
     end(tx, *steps["staging"], code=1)
-    environments.record(tx)
-    standing = environments.standings(tx)["staging"]
+    deployments.record(tx)
+    standing = deployments.standings(tx)["staging"]
     assert standing.current is None and [each.result for each in standing.history] == ["failure"]
 
 
@@ -370,7 +370,7 @@ def test_the_history_of_an_environment_is_bounded_and_so_is_what_it_pins() -> No
     before = Standing(name="staging", current=rows[-1], history=rows[-50:])
     tx = tx_of(standings={"staging": before})
     steps = deployed(tx)
-    after = environments.standings(tx)["staging"]
+    after = deployments.standings(tx)["staging"]
     assert len(after.history) == 50 and after.history[-1].job == steps["staging"][0]
     release = Release(name="r", at=NOW, by="a", jobs=(Pinned(job=7, digest="d"),))
     state = tx_of(standings={"staging": before}, releases={"r": release}).state
@@ -383,12 +383,12 @@ def test_the_history_of_an_environment_is_bounded_and_so_is_what_it_pins() -> No
 def two_deployments() -> tuple[Transaction, int, int]:
     tx = tx_of()
     first = deployed(tx)["staging"][0]
-    again = tx_of(*tx.jobs.values(), standings=environments.standings(tx))
+    again = tx_of(*tx.jobs.values(), standings=deployments.standings(tx))
     second = run(again, key="2", source=replace(MAIN, commit="b" * 40))
     numbers = [max(second["build"]), *second["test"][-2:], max(second["staging"])]
     end(again, *numbers)
-    environments.record(again)
-    state = tx_of(*again.jobs.values(), standings=environments.standings(again))
+    deployments.record(again)
+    state = tx_of(*again.jobs.values(), standings=deployments.standings(again))
     return state, first, numbers[-1]
 
 
@@ -400,10 +400,10 @@ def test_a_roll_back_is_the_old_step_with_the_old_inputs_as_a_new_job() -> None:
     assert (made.command, made.inputs, made.source) == (old.command, old.inputs, old.source)
     assert (made.rollback_of, made.note, made.submitted_by, made.needs) == (first, "bad", "eve", ())
     end(tx, number)
-    environments.record(tx)
-    now = environments.standings(tx)["staging"].current
+    deployments.record(tx)
+    now = deployments.standings(tx)["staging"].current
     assert now is not None and (now.job, now.rollback_of) == (number, first)
-    assert second in [each.job for each in environments.standings(tx)["staging"].history]
+    assert second in [each.job for each in deployments.standings(tx)["staging"].history]
 
 
 def test_a_roll_back_needs_the_approvals_that_hold_now() -> None:

@@ -18,7 +18,7 @@ from bnet.model.state import State
 from bnet.rules import jobs, keeping
 from bnet.rules.admit import admit, numbers_of
 from bnet.rules.jobs import Illegal
-from bnet.rules.legal_artifacts import kept_faults
+from bnet.rules.legal.artifacts import kept_faults
 from bnet.rules.reproduce import disagreement
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction

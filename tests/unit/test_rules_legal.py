@@ -14,7 +14,7 @@ from bnet.model.job import Attempt, Cancel, Group, Job, JobResult, JobSpec, Need
 from bnet.model.server import Server
 from bnet.model.state import KeyEntry, KeyFile, State
 from bnet.rules import jobs
-from bnet.rules.legal import Made, faults
+from bnet.rules.legal.transitions import Made, faults
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 S1 = Server(name="s1", instance="i1", joined_at=NOW, slots=2)

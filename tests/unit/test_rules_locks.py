@@ -18,7 +18,7 @@ from bnet.model.server import Server
 from bnet.model.state import State
 from bnet.rules import jobs, locks, settle
 from bnet.rules.jobs import Illegal
-from bnet.rules.legal import Made, faults
+from bnet.rules.legal.transitions import Made, faults
 from bnet.rules.transaction import Transaction
 from bnet.rules.waiting import shared_conditions, usage
 

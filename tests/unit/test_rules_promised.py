@@ -15,7 +15,7 @@ from bnet.model.environment import Deployment, Environment, Environments, Pinned
 from bnet.model.hub import Head, KeepRule, Settings
 from bnet.model.job import Artifact, Attempt, Claim, Input, Job, JobResult, JobSpec, Need, Part, Source
 from bnet.model.state import State
-from bnet.rules import environments, jobs, keeping, releases
+from bnet.rules import deployments, jobs, keeping, releases
 from bnet.rules.admit import admit
 from bnet.rules.jobs import Forbidden, Illegal
 from bnet.rules.specs import Facts
@@ -71,7 +71,7 @@ def test_what_a_deployment_took_is_not_given_up_in_the_transaction_that_ends_it(
         attempt=1, server="s", run="r", token=1, result="success", reason="exit", finished_at=NOON
     )
     tx.apply(jobs.end_attempt(deploys, ended))
-    environments.record(tx)
+    deployments.record(tx)
     keeping.give_up(tx, "s")
     assert [change.target for change in tx.changes if change.verb == "prune"] == ["#3"]
 
@@ -213,4 +213,4 @@ def test_what_goes_with_a_server_that_leaves_and_is_counted_on_is_known() -> Non
 
 def test_a_working_tree_that_may_be_deployed_once_more_stays_on_the_hub() -> None:
     rows = (deployment(1, commit="b" * 40), deployment(2, commit="c" * 40, repository="/r"))
-    assert environments.pinned_snapshots(tx_of(standings=has("dev", *rows)).state) == {"b" * 40}
+    assert deployments.pinned_snapshots(tx_of(standings=has("dev", *rows)).state) == {"b" * 40}

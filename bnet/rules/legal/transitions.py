@@ -11,9 +11,9 @@ from bnet.model.server import Server
 from bnet.model.state import State
 from bnet.rules import conditions, jobs, locks
 from bnet.rules.jobs import Illegal
-from bnet.rules.legal_deployments import deployment_faults, is_ruled, wrong_verdicts
-from bnet.rules.legal_firings import schedule_faults
-from bnet.rules.legal_sources import source_faults
+from bnet.rules.legal.deployments import deployment_faults, is_ruled, wrong_verdicts
+from bnet.rules.legal.firings import schedule_faults
+from bnet.rules.legal.sources import source_faults
 from bnet.rules.waiting import expires_at, need_state, server_conditions, shared_conditions, usage
 
 

@@ -6,7 +6,8 @@ from bnet.model.environment import Release, Standing
 from bnet.model.job import Job, JobSpec, Verdict
 from bnet.model.state import State
 from bnet.rules.approvals import may
-from bnet.rules.environments import by_environment, find, lock_of, pin_of, rule_of, standing_after
+from bnet.rules.deployments import by_environment, pin_of, standing_after
+from bnet.rules.environments import find, lock_of, rule_of
 from bnet.rules.jobs import Illegal
 
 

@@ -8,7 +8,7 @@ from bnet.model.artifact import Kept, KeptRun
 from bnet.model.job import Attempt, Job
 from bnet.model.state import State
 from bnet.rules.keeping import pinned
-from bnet.rules.legal import Fault
+from bnet.rules.legal.transitions import Fault
 
 
 def kept_faults(before: State, after: State, archived: Mapping[int, Job]) -> Iterator[Fault]:

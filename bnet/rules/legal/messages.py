@@ -12,7 +12,7 @@ from bnet.model.state import State
 from bnet.rules.acks import ack_of
 from bnet.rules.addressing import is_addressed
 from bnet.rules.automatic import is_exhausted
-from bnet.rules.legal import Fault, Made
+from bnet.rules.legal.transitions import Fault, Made
 from bnet.rules.mail import closed_days
 
 
