@@ -7,7 +7,6 @@ from bnet.app.decide import Left
 from bnet.app.provenance import MANIFEST, PROVENANCE, manifest_of, provenance_of
 from bnet.app.telemetry import artifact_path, run_path
 from bnet.model.artifact import Listed
-from bnet.model.job import Artifact
 from bnet.model.run import RunFact
 from bnet.ports.machine import Runs
 from bnet.rules.keeping import TELEMETRY
@@ -43,16 +42,7 @@ def left_by(fact: RunFact, runs: Runs, digest: Callable[[bytes], str]) -> Left:
         for each in found
     )
     place = f"{TELEMETRY}{server}:"
-    artifacts = tuple(
-        Artifact(
-            path=each.path,
-            size=each.size,
-            mode=each.mode,
-            blake3=each.blake3,
-            place=place + artifact_path(fact.key, each.path),
-        )
-        for each in files
-    )
+    artifacts = tuple(each.at(place + artifact_path(fact.key, each.path)) for each in files)
     if origin is None:
         return Left(artifacts, built)  # begun by an older bnet
     provenance = provenance_of(fact.intent, fact.exit, files)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnet.cli.context import json_option
-from bnet.cli.render import age, note, out, out_json, seconds, table
+from bnet.cli.render import age, note, out, out_json, out_list, seconds
 from bnet.codec.durations import parse_duration
 from bnet.codec.sizes import parse_size, size_text
 from bnet.errors import AnswerNo, BnetError
@@ -67,12 +67,9 @@ def list_(package: str | None, as_json: bool) -> None:
     found = [each for each in stored(_cache().path) if each.entry and package in (None, each.entry.package)]
     found.sort(key=lambda each: each.found.used, reverse=True)
     told = [_described(each) for each in found]
-    if as_json:
-        out_json(told)
-    elif not told:
-        note("nothing is kept" + (f" of {package}" if package else ""))
-    else:
-        out(table(HEADS, [_row(each, SystemClock().now()) for each in told]))
+    nothing = "nothing is kept" + (f" of {package}" if package else "")
+    now = SystemClock().now()
+    out_list(told, HEADS, (_row(each, now) for each in told), nothing, as_json=as_json)
 
 
 HEADS = ("KEY", "PACKAGE", "FILES", "SIZE", "TOOK", "MADE", "USED")

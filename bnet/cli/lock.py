@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnet.cli.context import App, json_option, pass_app
-from bnet.cli.render import note, out, out_json, table
+from bnet.cli.render import note, out, out_json, out_list
 from bnet.cli.under import TOKEN, answering, under
 from bnet.codec.durations import parse_duration
 from bnet.codec.shown import escaped
@@ -242,14 +242,11 @@ def list_locks(app: App, as_json: bool) -> None:
     from bnet.app.describe import describe_locks
 
     told = describe_locks(app.read().state)
-    if as_json:
-        out_json(told)
-    elif not told:
-        note("nobody holds a lock, or waits for one")
-    else:
-        out(
-            table(("LOCK", "", "BY", "TOKEN", "SINCE", "NOTE"), [row for each in told for row in _rows(each)])
-        )
+    rows = (row for each in told for row in _rows(each))
+    out_list(told, HEADS, rows, "nobody holds a lock, or waits for one", as_json=as_json)
+
+
+HEADS = ("LOCK", "", "BY", "TOKEN", "SINCE", "NOTE")
 
 
 def _rows(told: dict[str, Any]) -> Iterator[list[str]]:

@@ -12,7 +12,7 @@ from bnet.app.pipelines import describe_run, run_of, runs
 from bnet.app.submit import submit
 from bnet.cli.context import App, absolute, json_option, pass_app
 from bnet.cli.jobs import find
-from bnet.cli.render import note, out, out_json, reason, seconds, table, word
+from bnet.cli.render import note, out, out_json, out_list, reason, seconds, table, word
 from bnet.cli.submit import _pairs as pairs
 from bnet.codec.pipelines import needs_of, read_pipelines
 from bnet.codec.resubmission import to_file
@@ -192,22 +192,18 @@ def list_runs(app: App, as_json: bool) -> None:
         for number, _ in runs(state)
         if number in state.jobs
     ]
-    if as_json:
-        out_json(told)
-    elif not told:
-        note("no runs; start one with `bnet pipeline run`")
-    else:
-        rows = [
-            [
-                f"#{each['run']}",
-                each["pipeline"],
-                word(each["state"]),
-                escaped(each["branch"] or each["tag"]),
-                each["by"],
-            ]
-            for each in told
+    rows = (
+        [
+            f"#{each['run']}",
+            each["pipeline"],
+            word(each["state"]),
+            escaped(each["branch"] or each["tag"]),
+            each["by"],
         ]
-        out(table(("RUN", "PIPELINE", "STATE", "OF", "BY"), rows))
+        for each in told
+    )
+    heads = ("RUN", "PIPELINE", "STATE", "OF", "BY")
+    out_list(told, heads, rows, "no runs; start one with `bnet pipeline run`", as_json=as_json)
 
 
 @pipeline.command()

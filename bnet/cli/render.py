@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TextIO
 
@@ -67,6 +67,23 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         lines.append("  ".join(padded).rstrip())
     lines[0] = click.style(lines[0], bold=True)
     return "\n".join(lines)
+
+
+def out_list(
+    told: Sequence[object],
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    nothing: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Print a list: for programs as it was told, for people as a table, or that there is nothing in it."""
+    if as_json:
+        out_json(told)
+    elif not told:
+        note(nothing)
+    else:
+        out(table(heads, [*rows]))
 
 
 def job_rows(jobs: Sequence[dict[str, Any]], now: datetime) -> list[list[str]]:

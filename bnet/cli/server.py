@@ -7,7 +7,7 @@ import click
 from bnet.app.describe import by_name, describe_server
 from bnet.app.submit import send
 from bnet.cli.context import App, json_option, pass_app
-from bnet.cli.render import note, out, out_json, table, word
+from bnet.cli.render import note, out_list, word
 from bnet.errors import BnetError
 from bnet.model.command import Command, DrainServer, PauseServer, ResumeServer
 
@@ -33,12 +33,8 @@ def list_servers(app: App, as_json: bool) -> None:
     """
     state = app.read().state
     told = [describe_server(each, state) for each in by_name(state.servers)]
-    if as_json:
-        out_json(told)
-    elif not told:
-        note("no servers; make one with `bnet join HUB --name NAME`")
-    else:
-        out(table(HEADS, [server_row(each) for each in told]))
+    nothing = "no servers; make one with `bnet join HUB --name NAME`"
+    out_list(told, HEADS, map(server_row, told), nothing, as_json=as_json)
 
 
 HEADS = ("SERVER", "WANTED", "SLOTS", "RUNS", "LABELS", "WHY")

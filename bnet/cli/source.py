@@ -10,7 +10,7 @@ from bnet.app.sources import add as add_source
 from bnet.app.sources import as_file, describe_sources
 from bnet.app.submit import send
 from bnet.cli.context import App, json_option, pass_app
-from bnet.cli.render import note, out, out_json, table, word
+from bnet.cli.render import note, out, out_json, out_list, word
 from bnet.codec import layout
 from bnet.codec.shown import escaped
 from bnet.codec.sources import read_source
@@ -135,12 +135,8 @@ def list_sources(app: App, as_json: bool) -> None:
     Example: bnet source list
     """
     told = describe_sources(app.read().state)
-    if as_json:
-        out_json(told)
-    elif not told:
-        note("no sources; `bnet source add` makes one, see docs/sources.md")
-    else:
-        out(table(HEADS, [_row(each) for each in told]))
+    nothing = "no sources; `bnet source add` makes one, see docs/sources.md"
+    out_list(told, HEADS, map(_row, told), nothing, as_json=as_json)
 
 
 def _row(told: dict[str, Any]) -> list[str]:

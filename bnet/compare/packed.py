@@ -6,7 +6,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Protocol
 
 from bnet.compare.blobs import CHUNK, Blob, Budget, Hostile
 
@@ -16,55 +15,33 @@ _LEVELS = {0: "default", 2: "best", 4: "fastest"}
 _SYSTEMS = {0: "FAT", 3: "Unix", 255: "unknown"}
 
 
-class _Unpacker(Protocol):
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
-
-    def more(self, data: bytes) -> tuple[bytes, bytes]: ...
-
-
 class _Zlib:
+    """What zlib has not unpacked yet, its caller keeps."""
+
+    hungry = True
+
     def __init__(self) -> None:
-        self._inner = zlib.decompressobj(wbits=31)
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inner.unused_data
+        self.inner = zlib.decompressobj(wbits=31)
 
     def more(self, data: bytes) -> tuple[bytes, bytes]:
-        return self._inner.decompress(data, CHUNK), self._inner.unconsumed_tail
+        return self.inner.decompress(data, CHUNK), self.inner.unconsumed_tail
 
 
 class _Buffered:
-    """bz2 and lzma keep what they have not unpacked yet."""
+    """What bz2 and lzma have not unpacked yet, they keep."""
 
-    def __init__(self, inner: "bz2.BZ2Decompressor | lzma.LZMADecompressor") -> None:
-        self._inner = inner
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inner.unused_data
-
-    def more(self, data: bytes) -> tuple[bytes, bytes]:
-        return self._inner.decompress(data, CHUNK), b""
+    def __init__(self, inner: bz2.BZ2Decompressor | lzma.LZMADecompressor) -> None:
+        self.inner = inner
 
     @property
     def hungry(self) -> bool:
-        return self._inner.needs_input
+        return self.inner.needs_input
+
+    def more(self, data: bytes) -> tuple[bytes, bytes]:
+        return self.inner.decompress(data, CHUNK), b""
 
 
-def _unpacker(kind: str) -> "_Zlib | _Buffered":
+def _unpacker(kind: str) -> _Zlib | _Buffered:
     if kind == "gzip":
         return _Zlib()
     return _Buffered(bz2.BZ2Decompressor() if kind == "bzip2" else lzma.LZMADecompressor(memlimit=MEMORY))
@@ -89,22 +66,22 @@ def unpacked(blob: Blob, budget: Budget) -> Iterator[bytes]:
     kind = packing(blob.head(8))
     try:
         with blob.open() as file:
-            inner, data = _unpacker(kind), b""
+            unpacker, data = _unpacker(kind), b""
             while True:
-                if not data and not (isinstance(inner, _Buffered) and not inner.hungry):
+                if not data and unpacker.hungry:
                     data = file.read(CHUNK)
                     if not data:
                         raise Hostile("it ends before its end")
                 budget.spend(len(data) // 8 + 1)  # each turn costs something, also one that brings nothing
-                out, data = inner.more(data)
+                out, data = unpacker.more(data)
                 if out:
                     budget.spend(len(out))
                     yield out
-                if inner.eof:
-                    rest = inner.unused_data or data or file.read(CHUNK)
+                if unpacker.inner.eof:
+                    rest = unpacker.inner.unused_data or data or file.read(CHUNK)
                     if packing(rest) != kind:
                         return  # the end, or padding
-                    inner, data = _unpacker(kind), rest
+                    unpacker, data = _unpacker(kind), rest
     except BROKEN as error:
         raise Hostile(f"its {kind} stream is damaged: {error}") from error
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from bnet.model.base import Moment, Name, Record, Result, Seconds
+from bnet.model.job import Artifact
 
 Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 
@@ -17,6 +18,10 @@ class Listed(Record, frozen=True, kw_only=True):
     mode: str
     blake3: Digest
     sha256: Digest
+
+    def at(self, place: str) -> Artifact:
+        """Return it as a result names it, with the place where its bytes are."""
+        return Artifact(path=self.path, size=self.size, mode=self.mode, blake3=self.blake3, place=place)
 
 
 class Manifest(Record, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ ScheduleRef = Annotated[str, msgspec.Meta(min_length=1, max_length=129, descript
 Reproduce = Annotated[
     int, msgspec.Meta(ge=1, le=5, description="on how many servers it has to come out the same")
 ]
+When = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 JobRef = Annotated[int, msgspec.Meta(ge=1, description="a job's number")]
 
 
@@ -45,17 +46,26 @@ class Retry(Strict, frozen=True, kw_only=True):
     reason: str | tuple[str, ...] | None = None
 
 
-class Submit(Strict, frozen=True, kw_only=True):
-    """Ask for a job that runs a command or builds packages; with `matrix`, for one job of each combination."""
+class Work(Strict, frozen=True, kw_only=True):
+    """What a job does and asks for, whether a submission or a step of a pipeline says so.
+
+    Attributes:
+        command: a text is run by sh, a list as it is.
+        packages: packages of the tree to build, instead of a command.
+        when: a condition; where it does not hold, the job is skipped.
+        matrix: one job for each combination of values.
+        inputs: jobs among those that are needed whose artifacts are put into the workspace, and where.
+        environment: to which it deploys.
+        approvals: how many people have to approve before it starts, and who may; an environment says that itself.
+        artifacts: files to keep.
+        reproduce: how many servers have to make the same files.
+    """
 
     command: str | tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
-    name: Name | None = None
     queue: Name = "default"
     priority: Priority = 5
     labels: dict[Name, Text] = {}
-    needs: tuple[int | str | NeedRef, ...] = ()
-    source: str | Source | None = None
     env: dict[str, Text] = {}
     secrets: tuple[str, ...] = ()
     sandbox: Sandbox = "none"
@@ -70,13 +80,21 @@ class Submit(Strict, frozen=True, kw_only=True):
     inputs: tuple[InputRef, ...] = ()
     reproduce: Reproduce = 1
     matrix: dict[Name, tuple[Text, ...]] = {}
-    not_before: str | None = None
     expires_after: Duration = 7 * 86400.0
     on_lost_lease: OnLostLease | None = None
-    key: str | None = None
-    when: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)] | None = None
+    when: When | None = None
     approvals: Annotated[int, msgspec.Meta(ge=0, le=50)] | ApprovalRule | None = None
     environment: Name | None = None
+
+
+class Submit(Work, frozen=True, kw_only=True):
+    """Ask for a job that runs a command or builds packages; with `matrix`, for one job of each combination."""
+
+    name: Name | None = None
+    needs: tuple[int | str | NeedRef, ...] = ()
+    source: str | Source | None = None
+    not_before: str | None = None
+    key: str | None = None
     pipeline: Part | None = None
 
 

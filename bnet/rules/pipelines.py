@@ -7,7 +7,7 @@ import msgspec
 from bnet.codec import expressions
 from bnet.codec.pipelines import in_order, needs_of
 from bnet.codec.shown import escaped
-from bnet.model.command import InputRef, NeedRef, Submit
+from bnet.model.command import InputRef, NeedRef, Submit, Work
 from bnet.model.job import Part, Source
 from bnet.model.pipeline import Pipeline, Step
 from bnet.rules.jobs import Illegal
@@ -61,11 +61,7 @@ def expand(name: str, pipeline: Pipeline, run: Run) -> list[Submit]:
 
 
 def _submission(pipeline: str, name: str, step: Step, run: Run) -> Submit:
-    same = {
-        field: getattr(step, field)
-        for field in Step.__struct_fields__
-        if field in Submit.__struct_fields__ and field not in ("needs", "inputs")
-    }
+    same = {field: getattr(step, field) for field in Work.__struct_fields__ if field != "inputs"}
     return Submit(
         **same,
         name=f"{pipeline}.{name}",

@@ -18,7 +18,6 @@ from bnet.host.clock import SystemClock
 from bnet.host.lock import HostLock
 from bnet.host.uploads import KEPT
 from bnet.model.artifact import Listed
-from bnet.model.job import Artifact
 from bnet.model.run import Intent, KeptFiles, RunExit
 from bnet.ports.machine import Clock
 from bnet.ports.outside import Store
@@ -72,16 +71,7 @@ class Upload:
             return KeptFiles(problem=f"{error.message}{hint}")
         except OSError as error:
             return KeptFiles(problem=f"an artifact could not be read: {error.strerror}")
-        artifacts = tuple(
-            Artifact(
-                path=each.path,
-                size=each.size,
-                mode=each.mode,
-                blake3=each.blake3,
-                place=self._at(each.blake3),
-            )
-            for each in files
-        )
+        artifacts = tuple(each.at(self._at(each.blake3)) for each in files)
         return KeptFiles(artifacts=artifacts, manifest=_digest(manifest), place=f"{STORE}{self._base}")
 
     def _at(self, name: str) -> str:
