@@ -9,12 +9,15 @@ from bnet.app.lookup import Lookup
 from bnet.app.steward import Away
 from bnet.build.globs import Patterns
 from bnet.codec.sources import branches_of
+from bnet.codec.tree import FILE
 from bnet.errors import BnetError, RepositoryUnreachable
+from bnet.model.job import USUAL_PRIORITY
 from bnet.model.source import Followed, Seen
 from bnet.model.state import State
 from bnet.ports.machine import Clock
 from bnet.ports.outside import Fresh, News, Upstreams
-from bnet.rules.polling import HEADS, TAGS, Move, Sight, poll, submission
+from bnet.rules.arrivals import HEADS, TAGS, Move, submissions
+from bnet.rules.polling import Sight, poll
 from bnet.rules.sources import paused_because
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
@@ -94,8 +97,8 @@ class Polling:
         """Bring what moved into this machine's copies; repository -> why that failed."""
         wanted: dict[str, set[str]] = {}
         for each in sources:
-            if not _is_first(_seen(state, each)):
-                seen = _seen(state, each)
+            seen = _seen(state, each)
+            if not _is_first(seen) or (each.asked.pipeline is not None and each.asked.first == "build"):
                 moved = _moved(each, seen, changed[each.name])
                 # Where a ref was tells what is new on it: a copy younger than that may have to ask for it.
                 before = {seen.refs[ref] for ref in moved if ref in seen.refs}
@@ -104,11 +107,14 @@ class Polling:
         return dict(zip(wanted, away(tasks), strict=True))
 
     def _transact(self, sights: Sequence[Sight]) -> None:
+        # Only a template refers to jobs that may be archived: what a step needs is another step.
         jobs = [
-            submission(each.source, move, commit)
+            job
             for each in sights
+            if each.source.asked.submit is not None
             for move in each.moves
             for commit in move.commits[:1]
+            for job in submissions(each.source, move, commit)
         ]
 
         def decide(tx: Transaction) -> None:
@@ -179,11 +185,20 @@ class _Sighting:
             return replace(sight, trouble=str(self._answer))
         try:
             moves = self._moves(_moved(self._source, self._base, self._answer))
+            if moves and self._source.asked.pipeline is not None:
+                moves = self._with_files(moves)
         except BnetError as error:
             return replace(sight, trouble=str(error))
-        usual = self._source.asked.submit.priority
+        template = self._source.asked.submit
+        usual = USUAL_PRIORITY if template is None else template.priority
         moves.sort(key=lambda each: (each.priority or usual, each.ref))
         return replace(sight, refs=self._answer, moves=tuple(moves))
+
+    def _with_files(self, moves: Sequence[Move]) -> list[Move]:
+        """Return moves with what each commit says itself that it becomes."""
+        commits = [commit for each in moves for commit in each.commits]
+        files = self._upstreams.files(self._source.asked.repository, FILE, commits)
+        return [replace(each, files={commit: files[commit] for commit in each.commits}) for each in moves]
 
     def _moves(self, moved: Refs) -> list[Move]:
         source, base = self._source, self._base

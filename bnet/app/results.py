@@ -14,7 +14,8 @@ from bnet.model.source import Followed
 from bnet.model.state import State
 from bnet.ports.machine import Clock
 from bnet.ports.outside import CommitStatus, Forges, Upstreams
-from bnet.rules.polling import TAGS, deliver
+from bnet.rules.arrivals import TAGS
+from bnet.rules.polling import deliver
 from bnet.rules.reserved import source_and_commit
 from bnet.rules.transaction import Transaction
 

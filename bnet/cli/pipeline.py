@@ -17,6 +17,7 @@ from bnet.cli.submit import _pairs as pairs
 from bnet.codec.pipelines import needs_of, read_pipelines
 from bnet.codec.resubmission import to_file
 from bnet.codec.shown import escaped
+from bnet.codec.tree import FILE
 from bnet.errors import BnetError, Invalid
 from bnet.files import read_or_none
 from bnet.model.command import ApproveJob, Command, Submit
@@ -24,7 +25,6 @@ from bnet.model.job import Job, Source
 from bnet.model.pipeline import Pipeline
 from bnet.rules.pipelines import Run, expand, foresee
 
-FILE = "bnet.yaml"
 HEADS = ("STEP", "JOB", "STATE", "SERVER", "TOOK", "")
 
 

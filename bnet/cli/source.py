@@ -48,6 +48,9 @@ def source() -> None:
 @click.option("--first", type=click.Choice(["seen", "build"]), help="What becomes of what is there now.")
 @click.option("--notes", is_flag=True, help="Push results into the repository as Git notes.")
 @click.option("-l", "--label", "labels", multiple=True, metavar="K=V", help="A label its server must have.")
+@click.option(
+    "--pipeline", metavar="NAME", help="Run this pipeline of each commit's bnet.yaml, not a command."
+)
 @click.option("--package", "packages", multiple=True, metavar="P", help="Build this package, not a command.")
 @json_option
 @pass_app
@@ -73,16 +76,17 @@ def add(
     """
     if not is_name(name):
         raise Invalid(f"{escaped(name)[:80]!r} is no name: use up to 64 of a-z, 0-9, '.', '_' and '-'")
-    job: dict[str, Any] = {"command": command[0] if len(command) == 1 else list(command)} if command else {}
-    job |= {"packages": list(packages)} if packages else {}
-    job |= {"labels": dict(_pair(each) for each in labels)} if labels else {}
-    if not command and not packages:
-        raise BnetError("there is nothing to run", hint="bnet source add NAME REPOSITORY -- COMMAND")
+    job = _job(command, packages, labels)
+    if bool(job) == bool(fields["pipeline"]):
+        raise BnetError(
+            "a commit becomes either a job or a pipeline",
+            hint="bnet source add NAME REPOSITORY -- COMMAND, or --package, or --pipeline without labels",
+        )
     said = {key: list(each) if isinstance(each, tuple) else each for key, each in fields.items() if each}
     said |= {"priority": dict(_numbered(each) for each in priority)} if priority else {}
     paths = {key: list(each) for key, each in (("include", include), ("exclude", exclude)) if each}
     said |= {"paths": paths} if paths else {}
-    text = as_file({"repository": _absolute(repository), **said, "submit": job})
+    text = as_file({"repository": _absolute(repository), **said, **({"submit": job} if job else {})})
     try:
         found = read_source(text, "", name)
     except Invalid as error:
@@ -93,6 +97,13 @@ def add(
         out_json({"name": name, "file": layout.source_path(name), "refs": seen.get("refs")})
     else:
         note(f"{layout.source_path(name)} is on the hub; the steward's next look is the first")
+
+
+def _job(command: tuple[str, ...], packages: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, Any]:
+    """Return the template of the job that is meant; nothing if none is."""
+    job: dict[str, Any] = {"command": command[0] if len(command) == 1 else list(command)} if command else {}
+    job |= {"packages": list(packages)} if packages else {}
+    return job | ({"labels": dict(_pair(each) for each in labels)} if labels else {})
 
 
 def _absolute(repository: str) -> str:

@@ -37,7 +37,9 @@ def read_source(text: bytes, file: str, name: str) -> Followed:
     """
     parsed = people.parse(text, file)
     if not isinstance(parsed.data, dict):
-        raise parsed.invalid("must be a mapping with `repository` and `submit`; docs/sources.md shows one")
+        raise parsed.invalid(
+            "must be a mapping with `repository`, and `submit` or `pipeline`; docs/sources.md shows one"
+        )
     asked = people.read(parsed, Upstream, parsed.data)
     _check_repository(parsed, asked.repository)
     try:
@@ -84,6 +86,12 @@ def _check_repository(parsed: people.Text, address: str) -> None:
 
 def _check_submit(parsed: people.Text, asked: Upstream) -> None:
     job = asked.submit
+    if job is None or asked.pipeline is not None:
+        if job is not None or asked.pipeline is None:
+            raise parsed.invalid(
+                "has either `submit`, a job, or `pipeline`, one of the repository's bnet.yaml"
+            )
+        return
     check_durations(parsed, job, ("submit",))
     for field, said in OWN_FIELDS.items():
         if getattr(job, field) is not None:

@@ -10,6 +10,7 @@ from bnet.codec.addresses import check_address
 from bnet.errors import BnetError, Damaged, RepositoryUnreachable
 from bnet.gitstore.hub import with_ssh
 from bnet.gitstore.notes import Notes
+from bnet.gitstore.objects import files_of
 from bnet.gitstore.ranges import Range, Told, missing
 from bnet.gitstore.repo import Repo
 from bnet.gitstore.sources import PROTOCOLS, listed, meant
@@ -128,6 +129,14 @@ class Mirrors:
             ]
         except Damaged:
             shutil.rmtree(self.place(address), ignore_errors=True)  # the next look brings it anew
+            raise
+
+    def files(self, address: str, path: str, commits: Sequence[str]) -> Mapping[str, bytes | None]:
+        repo = Repo(self.place(address), self._env)
+        try:
+            return files_of(repo, commits, path)
+        except Damaged:
+            shutil.rmtree(self.place(address), ignore_errors=True)
             raise
 
     def annotate(self, address: str, lines: Mapping[str, Mapping[str, str]]) -> None:

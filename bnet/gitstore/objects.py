@@ -117,6 +117,16 @@ def read_paths(repo: Repo, tip: str, paths: Sequence[str]) -> dict[str, bytes]:
     return {path: contents[oid] for path, oid in oids.items()}
 
 
+def files_of(repo: Repo, commits: Sequence[str], path: str) -> dict[str, bytes | None]:
+    """Return a file of each of some commits; None where it is none, or over the limit of a document ten times."""
+    asked = "".join(f"{commit}:{path}\n" for commit in commits).encode()
+    listed = repo.out("cat-file", "--batch-check=%(objectname) %(objecttype)", input=asked).decode()
+    found = dict(zip(commits, (line.partition(" ") for line in listed.splitlines()), strict=True))
+    oids = {commit: oid for commit, (oid, _, kind) in found.items() if kind == "blob"}
+    contents = read_blobs(repo, dict.fromkeys(oids.values()), limit=10 * DOCUMENT_LIMIT)
+    return {commit: contents.get(oids.get(commit, "")) for commit in commits}
+
+
 def newest_transaction(repo: Repo, tip: str) -> Stamp | None:
     """Return the newest transaction in the ancestry of a commit.
 

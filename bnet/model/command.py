@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from bnet.model.base import Name, NeedOn, OnLostLease, Record, Sandbox, Supersede
-from bnet.model.job import ApprovalRule, Group, Part, Priority, Source
+from bnet.model.job import USUAL_PRIORITY, ApprovalRule, Group, Part, Priority, Source
 
 Duration = Annotated[
     float | str, msgspec.Meta(description="seconds, or a number with s, m, h, d or w: 90, 10m, 1h30m")
@@ -64,7 +64,7 @@ class Work(Strict, frozen=True, kw_only=True):
     command: str | tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     queue: Name = "default"
-    priority: Priority = 5
+    priority: Priority = USUAL_PRIORITY
     labels: dict[Name, Text] = {}
     env: dict[str, Text] = {}
     secrets: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from bnet.model.base import (
 )
 
 Priority = Annotated[int, msgspec.Meta(ge=1, le=10, description="1 is first, 10 is last")]
+USUAL_PRIORITY = 5
 
 
 class Need(Record, frozen=True, kw_only=True):
@@ -88,7 +89,7 @@ class JobSpec(Record, frozen=True, kw_only=True):
     submitted_by: str
     submitted_at: Moment
     queue: Name = "default"
-    priority: Priority = 5
+    priority: Priority = USUAL_PRIORITY
     labels: dict[str, str] = {}
     needs: tuple[Need, ...] = ()
     source: Source | None = None

@@ -30,6 +30,7 @@ class Upstream(Strict, frozen=True, kw_only=True):
     Attributes:
         repository: its address, without a password or token in it.
         submit: the job, as in the inbox, but for its source and key.
+        pipeline: instead of that, the pipeline of the bnet.yaml of each commit.
         branches: patterns of the branches; one that begins with ! leaves out. Without these and tags, all.
         tags: likewise of the tags.
         priority: pattern of a branch or tag -> priority; the first that fits counts.
@@ -45,7 +46,8 @@ class Upstream(Strict, frozen=True, kw_only=True):
     """
 
     repository: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
-    submit: Submit
+    submit: Submit | None = None
+    pipeline: Name | None = None
     branches: tuple[Glob, ...] | None = None
     tags: tuple[Glob, ...] = ()
     priority: dict[Glob, Priority] = {}

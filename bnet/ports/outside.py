@@ -66,6 +66,9 @@ class Upstreams(Protocol):
             One for each move; None where the commit has not come: the ref has moved on meanwhile.
         """
 
+    def files(self, address: str, path: str, commits: Sequence[str]) -> Mapping[str, bytes | None]:
+        """Return a file of each of these commits, None where there is none; asks only the copy."""
+
     def annotate(self, address: str, lines: Mapping[str, Mapping[str, str]]) -> None:
         """Push lines into the notes of commits, in place of those that begin as they do.
 

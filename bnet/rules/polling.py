@@ -5,7 +5,6 @@ of two servers that have seen it one is told to decide again. The key of each jo
 that document ever say less than happened, it still is one job.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -13,15 +12,14 @@ import xxhash
 from msgspec.structs import replace
 
 from bnet.codec import layout
-from bnet.model.command import Submit
-from bnet.model.job import Source
 from bnet.model.source import Followed, Obstacle, Seen
 from bnet.model.state import KeyFile
 from bnet.rules import jobs
 from bnet.rules.admit import admit
+from bnet.rules.arrivals import Move, submissions, weight
 from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
-from bnet.rules.reserved import COMMIT, SOURCE, SOURCES, commit_key
+from bnet.rules.reserved import SOURCE, SOURCES
 from bnet.rules.sources import paused_because, seen_of
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
@@ -30,27 +28,6 @@ MOST_ARRIVED = 500  # jobs that one transaction makes of commits; the next one g
 MOST_PAST = 1000
 MOST_BYTES = 700_000  # of the refs of one source: what was seen of it is a document, and holds a million
 LONGEST_REASON = 500  # characters
-HEADS, TAGS = "refs/heads/", "refs/tags/"
-
-
-class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """A ref that is not where it was seen last.
-
-    Attributes:
-        ref: its full name.
-        new: the commit that it is on now.
-        commits: those that count, of the ones that nobody has seen before: oldest first.
-        upto: the commit that is dealt with once these are: `new`, or one before it where there are very many.
-        priority: of its jobs; None for that of the template.
-        left: the commit that it was on, where `new` does not contain that.
-    """
-
-    ref: str
-    new: str
-    commits: tuple[str, ...] = ()
-    upto: str = ""
-    priority: int | None = None
-    left: str = ""
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,25 +46,6 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     refs: Mapping[str, str] | None = None
     moves: tuple[Move, ...] = ()
     trouble: str = ""
-
-
-def submission(source: Followed, move: Move, commit: str) -> Submit:
-    """Return the job that a commit becomes."""
-    asked = source.asked.submit
-    told = {SOURCE: source.name, "BNET_REF": move.ref, COMMIT: commit}
-    if move.ref.startswith(HEADS):
-        told["BNET_BRANCH"] = move.ref.removeprefix(HEADS)
-    if move.ref.startswith(TAGS):
-        told["BNET_TAG"] = move.ref.removeprefix(TAGS)
-    ref = move.ref if move.ref.isprintable() else None  # the commit says all that is needed
-    return replace(
-        asked,
-        name=asked.name or source.name,
-        priority=asked.priority if move.priority is None else move.priority,
-        source=Source(repository=source.asked.repository, ref=ref, commit=commit),
-        env={**asked.env, **told},
-        key=commit_key(source.name, commit),
-    )
 
 
 def poll(tx: Transaction, sights: Sequence[Sight], facts: Facts, who: str) -> None:
@@ -180,30 +138,35 @@ def _arrive(tx: Transaction, source: Followed, move: Move, facts: Facts, room: i
     Returns:
         Why not all of them did, and the commit that is dealt with: "" for none.
     """
-    fresh = [commit for commit in move.commits if not _is_known(tx, commit_key(source.name, commit))]
-    fit = fresh[: max(0, room) // _weight(source)]
-    if fresh and not fit:
-        return "", ""
-    trial = tx.fork()
-    for commit in fit:
+    dealt = ""
+    for commit in move.commits:
+        trial = tx.fork()
         try:
-            job = submission(source, move, commit)
-            numbers = admit(trial, [job], by=source.by or "unknown", facts=facts)
+            made = submissions(source, move, commit)
+            if any(_is_known(tx, each.key or "") for each in made):
+                dealt = commit
+                continue
+            if weight(made) > room and room < MOST_ARRIVED:
+                break  # the next transaction goes on
+            room -= weight(made)
+            numbers = admit(trial, made, by=source.by or "unknown", facts=facts)
         except Illegal as error:
-            return f"commit {commit[:10]} cannot become a job: {error.message}", ""
+            why = f"commit {commit[:10]} cannot become a job: {error.message}"
+            if source.asked.submit is not None or commit == move.commits[-1]:
+                return why, dealt
+            # What is wrong is in the commit itself, and a later one may have mended it.
+            tx.apply(Change(verb="look", target=source.name, note=why[:120], fields={"commit": commit}))
+            dealt = commit
+            continue
         fields: dict[str, str | int] = {"commit": commit, "ref": move.ref}
         fields["jobs"] = ",".join(map(str, numbers[:20]))
         shown = " ".join(f"#{number}" for number in numbers[:10])
         trial.apply(Change(verb="arrive", target=source.name, note=shown, fields=fields))
         if source.asked.coalesce == "newest":
             _supersede(trial, source, move.ref, numbers)
-    tx.join(trial)
-    return "", move.upto if fit == fresh else fit[-1]
-
-
-def _weight(source: Followed) -> int:
-    """Return how many jobs a commit becomes; one that cannot become any is refused as one."""
-    return min(MOST_ARRIVED, max(1, math.prod(map(len, source.asked.submit.matrix.values()))))
+        tx.join(trial)
+        dealt = commit
+    return "", move.upto if not move.commits or dealt == move.commits[-1] else dealt
 
 
 def _is_known(tx: Transaction, key: str) -> bool:
@@ -213,11 +176,16 @@ def _is_known(tx: Transaction, key: str) -> bool:
 
 
 def _supersede(tx: Transaction, source: Followed, ref: str, made: Sequence[int]) -> None:
-    """End what still waits of the same ref: only the newest counts."""
-    for job in list(tx.jobs.values()):
-        spec = job.spec
-        if job.state != "pending" or job.number in made or not (spec.key or "").startswith(SOURCES):
-            continue
-        if (spec.env.get(SOURCE), spec.env.get("BNET_REF")) == (source.name, ref):
+    """End what still waits of the same ref: only the newest counts. A pipeline that has begun goes on."""
+    of_ref = [
+        job
+        for job in tx.jobs.values()
+        if (job.spec.key or "").startswith(SOURCES) and job.number not in made
+        if (job.spec.env.get(SOURCE), job.spec.env.get("BNET_REF")) == (source.name, ref)
+    ]
+    begun = {part.run for job in of_ref if job.state != "pending" and (part := job.spec.pipeline) is not None}
+    for job in of_ref:
+        part = job.spec.pipeline
+        if job.state == "pending" and (part is None or part.run not in begun):
             why = f"superseded by #{made[0]}"
             tx.apply(jobs.cancel(job, by=source.by or "unknown", reason=why, now=tx.now, superseded=True))

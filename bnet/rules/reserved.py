@@ -23,13 +23,13 @@ def firing_key(name: str, at: datetime, timezone: str) -> str:
 
 
 def commit_key(name: str, commit: str) -> str:
-    """Return the key under which a commit of a source becomes a job once."""
+    """Return the key under which a commit of a source becomes a job once; `/` and a step follow for a pipeline's."""
     return f"{SOURCES}{name}:{commit}"
 
 
 def source_and_commit(key: str) -> tuple[str, str] | None:
     """Return the source and the commit that a key stands for; None for another's key."""
-    words = key.split(":")
+    words = key.partition("/")[0].split(":")
     return (words[1], words[2]) if key.startswith(SOURCES) and len(words) == 3 else None
 
 
@@ -61,5 +61,5 @@ def _is_commit(asked: Submit, key: str, now: datetime) -> bool:
     return (
         source is not None
         and source.commit == commit
-        and key == commit_key(str(asked.env.get(SOURCE, "")), commit)
+        and key.partition("/")[0] == commit_key(str(asked.env.get(SOURCE, "")), commit)
     )

@@ -158,7 +158,9 @@ def _approval(wanted: int | ApprovalRule | None) -> ApprovalRule | None:
 
 
 def _part(part: Part | None, batch: Batch, number: int) -> Part | None:
-    return None if part is None else msgspec.structs.replace(part, run=batch.runs.get(part.name, number))
+    return (
+        None if part is None else msgspec.structs.replace(part, run=batch.runs.setdefault(part.name, number))
+    )
 
 
 def _name(command: Submit, cell: Mapping[str, str]) -> str:

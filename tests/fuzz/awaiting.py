@@ -26,10 +26,11 @@ from bnet.model.schedule import Cursor, Pause, Trouble
 from bnet.model.source import Followed, Obstacle, Seen
 from bnet.model.state import State
 from bnet.rules.agenda import Agenda
+from bnet.rules.arrivals import Move
 from bnet.rules.firing import next_due, plan
 from bnet.rules.leases import Observed, lapsed, observe
 from bnet.rules.locks import leases_of
-from bnet.rules.polling import MOST_PAST, Move, Sight, poll
+from bnet.rules.polling import MOST_PAST, Sight, poll
 from bnet.rules.sources import seen_of
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction

@@ -15,7 +15,8 @@ from bnet.model.hub import Head
 from bnet.model.source import Seen
 from bnet.model.state import KeyFile, State
 from bnet.rules import polling
-from bnet.rules.polling import Move, Sight, poll
+from bnet.rules.arrivals import Move
+from bnet.rules.polling import Sight, poll
 from bnet.rules.reserved import commit_key, source_and_commit
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction

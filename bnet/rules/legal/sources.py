@@ -49,13 +49,13 @@ def _say_it(after: State, of: tuple[str, str], numbers: Sequence[int]) -> bool:
 
 
 def _new_keys(before: State, after: State) -> dict[tuple[str, str], tuple[int, ...]]:
-    found = {}
+    found: dict[tuple[str, str], tuple[int, ...]] = {}
     for path, file in after.keys.items():
         known = before.keys.get(path)
         for key in file.keys if known is None else file.keys.keys() - known.keys.keys():
             of = source_and_commit(key)
             if of is not None:
-                found[of] = file.keys[key].jobs
+                found[of] = (*found.get(of, ()), *file.keys[key].jobs)
     return found
 
 
