@@ -133,6 +133,7 @@ def _made(each: Recorded) -> Made:
         fired=[_firing(op) for op in words if op[0] == "fire"],
         rewound=[op[1] for op in words if op[0] == "schedule" and "rewound=1" in op],
         arrived=[(op[1], _fields(op).get("commit", "")) for op in words if op[0] == "arrive" and len(op) > 1],
+        dropped=frozenset(op[1] for op in words if op[0] == "drop" and len(op) > 1),
         sources=frozenset(op[1] for op in words if op[0] in OF_SOURCES and len(op) > 1),
     )
 

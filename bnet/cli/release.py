@@ -29,6 +29,7 @@ from bnet.rules.approvals import lacking
 from bnet.rules.approvals import told as approvals_told
 from bnet.rules.deployments import pins as pins_of
 from bnet.rules.environments import find as find_environment
+from bnet.rules.releases import drop as unkeep
 from bnet.rules.releases import mark as keep
 from bnet.rules.releases import of_branch, of_environment
 
@@ -233,6 +234,21 @@ def mark(
         out(
             f"{name}: {_jobs(told['jobs']) or 'no artifacts'}, commit {(told['commit'] or 'none')[:10]}{tagged}"
         )
+
+
+@release.command()
+@click.argument("name")
+@click.option("--reason", required=True, help="Why; it is recorded.")
+@pass_app
+def drop(app: App, name: str, reason: str) -> None:
+    """Keep a release no longer: its artifacts may be pruned from now on. Its tag stays in the repository.
+
+    Example: bnet release drop v0.9 --reason "nobody runs it any more"
+    """
+    if not reason.strip():
+        raise BnetError("say why: --reason TEXT; it is recorded")
+    app.ledger.transact(lambda tx: unkeep(tx, name, app.who, reason))
+    note(f"release {escaped(name)} is kept no longer")
 
 
 def _make_sure(app: App, pins: Sequence[Pinned], jobs: Mapping[int, Job], what: str, hint: str) -> None:

@@ -111,6 +111,31 @@ def mark(tx: Transaction, release: Release, archived: Mapping[int, Job] = {}) ->
     )
 
 
+def drop(tx: Transaction, name: str, by: str, reason: str) -> None:
+    """Keep a release no longer: what it named may be given up from now on.
+
+    Raises:
+        Illegal: there is none of that name.
+    """
+    release = find_release(tx.state, name)
+    note = f"{_of(release)}: {reason}" if reason else _of(release)
+    files: dict[str, bytes | None] = {layout.release_path(name): None}
+    tx.apply(Change(verb="drop", target=name, note=note, fields={"by": by}, files=files))
+
+
+def find_release(state: State, name: str) -> Release:
+    """Return a release.
+
+    Raises:
+        Illegal: there is none of that name.
+    """
+    release = state.releases.get(name)
+    if release is None:
+        there = ", ".join(sorted(state.releases)) or "none"
+        raise Illegal(f"there is no release {name[:80]!r}; the releases are: {there}")
+    return release
+
+
 def _of(release: Release) -> str:
     jobs = " ".join(f"#{pin.job}" for pin in release.jobs)
     return jobs or (release.commit or "nothing")[:10]
@@ -144,10 +169,7 @@ def deployment_of(state: State, environment: str, wanted: str) -> int:
     """
     if wanted.removeprefix("#").isdecimal() and len(wanted) < 16:
         return int(wanted.removeprefix("#"))
-    release = state.releases.get(wanted)
-    if release is None:
-        there = ", ".join(sorted(state.releases)) or "none"
-        raise Illegal(f"there is no release {wanted[:80]!r}; the releases are: {there}")
+    release = find_release(state, wanted)
     if release.environment == environment and release.deployment is not None:
         return release.deployment
     standing = state.standings.get(environment)

@@ -256,6 +256,25 @@ def test_a_release_is_kept_and_the_audit_names_one_that_has_changed(waiting: Wor
     assert faults(waiting) == ["release v1 has changed, or is gone"]
 
 
+def test_a_release_that_is_dropped_with_a_reason_is_kept_no_longer(waiting: World) -> None:
+    says(waiting, ALICE)
+    does(waiting, claim(1), ends(1))
+    machine = waiting.machine("of alice", actor=ALICE)
+    release = releases.of_environment(machine.ledger.state, "prod", "v1", ALICE, NOON)
+    machine.ledger.transact(lambda tx: releases.mark(tx, release))
+    machine.ledger.transact(lambda tx: releases.drop(tx, "v1", ALICE, "nobody runs it"))
+    assert waiting.machine("reader").ledger.state.releases == {}
+    with pytest.raises(jobs.Illegal, match="there is no release 'v1'; the releases are: none"):
+        machine.ledger.transact(lambda tx: releases.drop(tx, "v1", ALICE, "again"))
+    assert faults(waiting) == []
+    machine.ledger.transact(lambda tx: releases.mark(tx, release))
+    does(
+        waiting,
+        lambda tx: tx.apply(Change(verb="mark", target="v1", files={layout.release_path("v1"): None})),
+    )
+    assert faults(waiting) == ["release v1 has changed, or is gone"]
+
+
 def test_what_was_deployed_may_go_to_the_archive_with_the_end_of_the_deployment(world: World) -> None:
     world.person({SETTINGS: b"environments: [{name: prod}]\n"}, by=BOB)
     build = Submit(command="true", name="build")

@@ -1,6 +1,6 @@
 """What a transaction may do to approvals, environments and releases: derived once more, and compared."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from bnet.model.environment import Release, Standing
 from bnet.model.job import Job, JobSpec, Verdict
@@ -11,12 +11,15 @@ from bnet.rules.environments import find, lock_of, rule_of
 from bnet.rules.jobs import Illegal
 
 
-def deployment_faults(before: State, after: State, archived: Mapping[int, Job]) -> Iterator[tuple[str, str]]:
+def deployment_faults(
+    before: State, after: State, archived: Mapping[int, Job], dropped: Collection[str]
+) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with what a transaction made of environments and releases: what of, and the fault.
 
     Args:
         before, after: the ledger.
         archived: the jobs in the archive files that it has added.
+        dropped: the releases that it says are kept no longer.
     """
     there = {**archived, **after.jobs}
     ended = [
@@ -31,7 +34,7 @@ def deployment_faults(before: State, after: State, archived: Mapping[int, Job]) 
             yield f"environment {name}", "is said to have something else than its deployments have brought"
     for name in sorted(before.releases.keys() | after.releases.keys()):
         text = _wrong_release(before.releases.get(name), after.releases.get(name), after)
-        if text:
+        if text and not (name in dropped and name not in after.releases):
             yield f"release {name}", text
 
 

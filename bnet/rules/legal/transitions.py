@@ -28,6 +28,7 @@ class Made(msgspec.Struct, frozen=True):
         fired: the firings of schedules that it made jobs of: name, time on the wall, time zone.
         rewound: the files of schedules whose cursor it sets back, for it was ahead of the time.
         arrived: the commits of sources that it made jobs of: source, commit.
+        dropped: the releases that are kept no longer.
         sources: the sources to which it says that anything happened.
     """
 
@@ -39,6 +40,7 @@ class Made(msgspec.Struct, frozen=True):
     fired: Sequence[tuple[str, str, str]] = ()
     rewound: Sequence[str] = ()
     arrived: Sequence[tuple[str, str]] = ()
+    dropped: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
 
 
@@ -72,7 +74,7 @@ def faults(before: State, after: State, made: Made, archived: Mapping[int, Job])
         yield from (Fault(f"lock {name}", text) for text in _lock_faults(was, now, after, made))
     for target, text in schedule_faults(before, after, made.fired, made.rewound):
         yield Fault(target, text)
-    for target, text in deployment_faults(before, after, archived):
+    for target, text in deployment_faults(before, after, archived, made.dropped):
         yield Fault(target, text)
     for target, text in source_faults(before, after, made.arrived, made.sources):
         yield Fault(target, text)
