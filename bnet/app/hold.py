@@ -124,7 +124,7 @@ class Hold:
         if landed.beat_since is not None:
             self._beat_at = landed.beat_since
         stake, holds = locks.stake_of(self._ledger.state.locks.get(self.name), self.id)
-        if holds and not self.token:
+        if holds and not self.token and landed.commit is not None:
             self._beat_at = max(self._beat_at, landed.since)  # others count anew from what granted it
         self.token = stake.token if stake is not None and holds else 0
         return holds

@@ -48,7 +48,7 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
         tx: the decision that landed, or that had nothing to say.
         commit: its commit; None where there was nothing to say.
         since: boot-clock seconds before the push that brought it; new claims count from there.
-        beat_since: likewise for the telemetry commit; None if that did not land.
+        beat_since: likewise before the first push that may have brought the telemetry commit; None if none did.
         unheard: why the hub did not take the telemetry commit, in its words; "" if it did, or there was none.
         tries: how often it was decided.
     """
@@ -220,6 +220,9 @@ class Ledger:
         prepare: Callable[[Transaction], None] | None,
     ) -> Landed:
         refusals, beat, beat_since = 0, None, None
+        beat_pushed: float | None = (
+            None  # it is one commit for all tries, and any of them may have brought it
+        )
         for tries in range(1, TRIES + 1):
             tx = Transaction(self.state, self.snapshot.view, self.clock.now())
             decide(tx)
@@ -231,10 +234,12 @@ class Ledger:
             if commit is not None and tries <= PATIENT_TRIES and self._overtaken():
                 continue
             since = self.clock.boot()
+            if beat is not None and beat_pushed is None:
+                beat_pushed = since
             said = self._push(commit, beat)
             look = None if said is None else self._look_again()
             if beat is not None and (look is None or look.telemetry.get(beat.server) == beat.update.new):
-                beat, beat_since = None, since
+                beat, beat_since = None, beat_pushed
             if commit is None or look is None or self._holds(look, commit):
                 if commit is not None:
                     self._take(tx, commit)

@@ -50,6 +50,31 @@ def test_one_holds_it_and_the_other_is_told_who(world: World) -> None:
     assert (holders(world), refs(world)) == ([], set())
 
 
+def test_a_grant_that_comes_to_light_late_is_held_from_when_it_was_asked_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = world.machine("a")
+    mine = hold(machine)
+    push = machine.hub.push
+    lost: list[Update] = []
+
+    def given_up(updates: Sequence[Update]) -> str | None:
+        monkeypatch.setattr(machine.hub, "push", arriving)
+        lost.extend(updates)
+        machine.clock.seconds += 20
+        return "timed out"
+
+    def arriving(updates: Sequence[Update]) -> str | None:
+        machine.clock.seconds += TTL
+        push(lost)
+        return push(updates)
+
+    monkeypatch.setattr(machine.hub, "push", given_up)
+    with pytest.raises(Lost):
+        mine.acquire(None)
+    assert holders(world) == []
+
+
 def test_who_waits_gets_it_in_the_order_of_asking(world: World) -> None:
     first = hold(world.machine("a"))
     first.acquire(0.0)

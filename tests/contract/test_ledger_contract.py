@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -298,12 +299,12 @@ def test_contention_for_the_ledger_does_not_starve_the_telemetry(world: World) -
 
 
 @pytest.mark.parametrize("fault", ["before", "after"])
-def test_a_beat_counts_from_before_the_push_that_brought_it(world: World, fault: Any) -> None:
+def test_a_beat_counts_from_before_the_first_push_that_may_have_brought_it(world: World, fault: Any) -> None:
     machine = world.machine("a", push=[fault])
     begun = machine.clock.boot()
     landed = machine.ledger.transact(submit("job"), beat_for=lambda tx: beat(machine, ""))
     assert landed.beat_since is not None
-    assert (landed.beat_since == begun) == (fault == "after")
+    assert landed.beat_since == begun, "nobody here can tell a push that was lost from one that is late"
     assert landed.beat_since <= machine.clock.boot()
 
 
@@ -657,3 +658,29 @@ def test_a_commit_that_a_power_loss_took_from_between_is_no_other_history(
         lost.write_bytes(left)
     again = git_world.machine("a")
     assert [job.spec.name for job in again.ledger.state.jobs.values()] == ["one", "two", "three"]
+
+
+def test_a_sign_of_life_that_an_earlier_push_brought_late_counts_from_that_push(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Seed 41264 of the simulation: the lease of a lock began again with the try that found its beat there.
+    machine = world.machine("a")
+    push = machine.hub.push
+    lost: list[Update] = []
+
+    def given_up(updates: Sequence[Update]) -> str | None:
+        monkeypatch.setattr(machine.hub, "push", arriving)
+        lost.extend(updates)
+        machine.clock.seconds += 20
+        return "timed out"
+
+    def arriving(updates: Sequence[Update]) -> str | None:
+        machine.clock.seconds += 30
+        push(lost)
+        return push(updates)
+
+    monkeypatch.setattr(machine.hub, "push", given_up)
+    begun = machine.clock.boot()
+    landed = machine.ledger.transact(claim_or_submit, beat_for=lambda tx: beat(machine, ""))
+    assert machine.clock.boot() >= begun + 50
+    assert landed.beat_since == begun
