@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import shutil
@@ -36,7 +37,7 @@ from bnet.app.leave import remove
 from bnet.app.ledger import Diverged, Ledger
 from bnet.app.lookup import all_archived
 from bnet.app.standing import registration
-from bnet.codec import layout
+from bnet.codec import kinds, layout, view
 from bnet.codec.documents import encode
 from bnet.errors import BnetError
 from bnet.memory import MemoryHub, Repository
@@ -502,8 +503,13 @@ def simulated(top: Path) -> Iterator[Callable[[World], None]]:
         patch.object(os, "fsync", flush),
         patch.object(os, "replace", rename),
         patch.object(bnet.host.runs, "processes", Processes(at_work)),
+        patch.object(view, "read", read),
     ):
         yield world.append
+
+
+# Ten machines in one process read the same documents again and again; each by itself would read them once.
+read = functools.lru_cache(maxsize=2000)(kinds.read)
 
 
 def play(seed: int | str, *, without: Collection[int] = (), storm: float = STORM) -> Outcome:
