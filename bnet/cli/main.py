@@ -1,48 +1,62 @@
 """The `bnet` command: its verbs, each loaded when it is called."""
 
 import importlib
+import re
 
 import click
 
 from bnet import __version__
 from bnet.cli.context import App
 
-VERBS = {
-    "init": "bnet.cli.network:init",
-    "join": "bnet.cli.join:join",
-    "sync": "bnet.cli.sync:sync",
-    "agent": "bnet.cli.sync:agent",
-    "status": "bnet.cli.network:status",
-    "doctor": "bnet.cli.doctor:doctor",
-    "demo": "bnet.cli.demo:demo",
-    "submit": "bnet.cli.submit:submit",
-    "jobs": "bnet.cli.jobs:jobs",
-    "show": "bnet.cli.jobs:show",
-    "logs": "bnet.cli.logs:logs",
-    "cancel": "bnet.cli.jobs:cancel",
-    "retry": "bnet.cli.jobs:retry",
-    "approve": "bnet.cli.pipeline:approve",
-    "priority": "bnet.cli.jobs:priority",
-    "wait": "bnet.cli.jobs:wait",
-    "why": "bnet.cli.why:why",
-    "history": "bnet.cli.history:history",
-    "build": "bnet.cli.build:build",
-    "watch": "bnet.cli.watch:watch",
-    "cache": "bnet.cli.cache:cache",
-    "graph": "bnet.cli.graph:graph",
-    "server": "bnet.cli.server:server",
-    "lock": "bnet.cli.lock:lock",
-    "schedule": "bnet.cli.schedule:schedule",
-    "artifact": "bnet.cli.artifact_all:artifact",
-    "pipeline": "bnet.cli.pipeline:pipeline",
-    "release": "bnet.cli.release:release",
-    "source": "bnet.cli.source:source",
-    "steward": "bnet.cli.steward:steward",
-    "template": "bnet.cli.template:template",
-    "hub": "bnet.cli.hub:hub",
-    "message": "bnet.cli.message:message",
-    "audit": "bnet.cli.audit:audit",
+SECTIONS = {
+    "Begin": {
+        "demo": "bnet.cli.demo:demo",
+        "init": "bnet.cli.network:init",
+        "join": "bnet.cli.join:join",
+        "status": "bnet.cli.network:status",
+        "doctor": "bnet.cli.doctor:doctor",
+    },
+    "Jobs": {
+        "submit": "bnet.cli.submit:submit",
+        "jobs": "bnet.cli.jobs:jobs",
+        "show": "bnet.cli.jobs:show",
+        "logs": "bnet.cli.logs:logs",
+        "wait": "bnet.cli.jobs:wait",
+        "why": "bnet.cli.why:why",
+        "cancel": "bnet.cli.jobs:cancel",
+        "retry": "bnet.cli.jobs:retry",
+        "priority": "bnet.cli.jobs:priority",
+        "approve": "bnet.cli.pipeline:approve",
+        "history": "bnet.cli.history:history",
+    },
+    "Builds": {
+        "build": "bnet.cli.build:build",
+        "watch": "bnet.cli.watch:watch",
+        "graph": "bnet.cli.graph:graph",
+        "cache": "bnet.cli.cache:cache",
+        "template": "bnet.cli.template:template",
+    },
+    "Pipelines and what comes of them": {
+        "source": "bnet.cli.source:source",
+        "schedule": "bnet.cli.schedule:schedule",
+        "pipeline": "bnet.cli.pipeline:pipeline",
+        "release": "bnet.cli.release:release",
+        "artifact": "bnet.cli.artifact_all:artifact",
+    },
+    "Working together": {
+        "message": "bnet.cli.message:message",
+        "lock": "bnet.cli.lock:lock",
+    },
+    "The network": {
+        "sync": "bnet.cli.sync:sync",
+        "agent": "bnet.cli.sync:agent",
+        "steward": "bnet.cli.steward:steward",
+        "server": "bnet.cli.server:server",
+        "hub": "bnet.cli.hub:hub",
+        "audit": "bnet.cli.audit:audit",
+    },
 }
+VERBS = {verb: place for verbs in SECTIONS.values() for verb, place in verbs.items()}
 
 
 class Lazy(click.Group):
@@ -51,6 +65,17 @@ class Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the verbs in the order in which people meet them."""
         return list(VERBS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs by what they are for, each with the first words of what it does."""
+        for title, verbs in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(verb, self._first_words(ctx, verb)) for verb in verbs])
+
+    def _first_words(self, ctx: click.Context, verb: str) -> str:
+        command = self.get_command(ctx, verb)
+        assert command is not None
+        return re.split(r"[.:;]( |$)", command.get_short_help_str(limit=200))[0]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a verb."""
