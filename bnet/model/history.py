@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 # What may happen to a job. The targets of other verbs are servers, locks, schedules, messages: one may be called 12.
-JOB_VERBS = ("submit", "claim", "requeue", "finish", "cancel", "prioritize", "archive")
+JOB_VERBS = (
+    *("submit", "approve", "claim", "requeue", "finish", "cancel", "prioritize", "archive"),
+    *("disapprove", "prune", "forget"),
+)
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):

@@ -241,6 +241,12 @@ def test_what_happens_to_others_that_are_called_like_a_job_did_not_happen_to_it(
     assert told(machine, index, job=2) == ["submit 2", "claim 2", "finish 2"]
 
 
+@pytest.mark.parametrize("verb", ["approve", "disapprove", "prune", "forget"])
+def test_what_people_say_of_a_job_happened_to_it(machine: Machine, index: LocalIndex, verb: str) -> None:
+    machine.ledger.transact(lambda tx: tx.apply(Change(verb=verb, target="#2")))
+    assert told(machine, index, job=2) == ["submit 2", "claim 2", "finish 2", f"{verb} 2"]
+
+
 @in_memory
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_bytes_of_an_index_are_others_the_question_is_answered(
