@@ -34,7 +34,7 @@ def guarded() -> NoReturn:
         code = _undecodable(error) if _SURROGATE.search(error.object) else _bug()
     except OSError as error:
         code = _refused_by_system(error)
-    except Exception:
+    except Exception:  # what is left is a fault of ours, and said to be one
         code = _bug()
     sys.exit(code)
 

@@ -60,7 +60,7 @@ def decode(kind: type[R], data: bytes) -> R:
     if decoder is None:
         decoder = _decoders[kind] = msgspec.json.Decoder(kind)
     try:
-        return decoder.decode(data)  # type: ignore[return-value]
+        return decoder.decode(data)  # type: ignore[return-value]  # the table pairs each kind with its own decoder
     except BROKEN as error:
         raise Unreadable(str(error)) from None
 

@@ -49,7 +49,7 @@ def _or_nothing(source: Callable[[], Mapping[str, object]]) -> Mapping[str, obje
     """Leave out what a container or a platform cannot tell: no figure is worth a failed sync."""
     try:
         return source()
-    except Exception:
+    except Exception:  # whatever psutil meets on an odd platform
         return {}
 
 

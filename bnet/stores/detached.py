@@ -21,7 +21,7 @@ class Detached(ThreadPoolExecutor):
         def run() -> None:
             try:
                 future.set_result(fn(*args, **kwargs))
-            except BaseException as error:
+            except BaseException as error:  # it is raised again where the future is asked
                 future.set_exception(error)
 
         threading.Thread(target=run, daemon=True).start()

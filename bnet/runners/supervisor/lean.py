@@ -31,7 +31,7 @@ def parse_object(data: bytes) -> Document:
 
     text = data.decode("utf-8").strip()
     try:
-        value, end = make_scanner(_ScanRules)(text, 0)  # type: ignore[arg-type]
+        value, end = make_scanner(_ScanRules)(text, 0)  # type: ignore[arg-type]  # typeshed wants the whole JSONDecoder
     except StopIteration as error:
         raise ValueError("not a JSON document") from error
     except RecursionError as error:

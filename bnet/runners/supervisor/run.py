@@ -50,7 +50,7 @@ def supervise(run_dir: str, wake: int) -> Document | None:
         job = Job(document, dict(os.environ), f"{run_dir}/workspace")
         commands = Commands(run_dir, job, wake)
         carry_out(run_dir, job, commands, result)
-    except Exception as error:
+    except Exception as error:  # nobody is above this process to hear of it: it becomes the result
         note_error(run_dir)
         result.outcome, result.message = "internal", f"{type(error).__name__}: {error}"
         result.text = f"internal error: {result.message}"

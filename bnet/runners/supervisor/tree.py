@@ -26,7 +26,7 @@ def become_subreaper() -> bool:
     try:
         import _ctypes
 
-        library = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]
+        library = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # None is the program itself; typeshed knows names only
         call: Any = getattr(_ctypes, "call_function")  # noqa: B009 (typeshed does not know it)
         return bool(call(_ctypes.dlsym(library, "prctl"), (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) == 0)
     except (ImportError, AttributeError, OSError):
