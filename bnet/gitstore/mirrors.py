@@ -1,13 +1,12 @@
 """This machine's copies of the repositories that sources name: one each, however many sources name it."""
 
-import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-import xxhash
-
-from bnet.codec.addresses import check_address
+from bnet.codec.addresses import check_address, shown
 from bnet.errors import BnetError, Damaged, RepositoryUnreachable
+from bnet.gitstore.copies import ADDRESS, Copies, none_lent, unlocked
 from bnet.gitstore.hub import with_ssh
 from bnet.gitstore.notes import Notes
 from bnet.gitstore.objects import files_of
@@ -19,20 +18,46 @@ from bnet.process import TimedOut
 
 LOOK_TIMEOUT = 60.0  # seconds
 FETCH_TIMEOUT = 3600.0  # of a large repository's first time
+# A pack each: single objects would become files by the thousand, and nobody would count them.
+FETCH = ("-c", "fetch.unpackLimit=1", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
 MOST_PACKS = 50
 MOST_ASKED = 20  # commits off all branches that are asked for, each by a fetch
 LONGEST_MESSAGE = 20_000  # bytes of a commit's message that are read
-ADDRESS = "bnet-address"  # a file in a copy: whose it is
 HEADS, TAGS, PEELED = "refs/heads/", "refs/tags/", "^{}"
 
 
-class Mirrors:
-    """The `Upstreams` port on the `git` program. Different repositories may be worked on by different threads."""
+class TooSlow(RepositoryUnreachable):
+    """What is missing did not come in the time that there was."""
 
-    def __init__(self, directory: Path, env: Mapping[str, str]) -> None:
-        """Keep where the copies are, and the environment from `repo.environment`."""
-        self._directory = directory
+
+class Mirrors:
+    """The `Upstreams` port on the `git` program. Different repositories may be worked on by different threads.
+
+    All processes of a machine share the copies: the steward, who looks for news, and jobs, whose workspaces borrow
+    the objects of what they check out.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        env: Mapping[str, str],
+        lock: Callable[[Path], AbstractContextManager[object]] = unlocked,
+        lent: Callable[[], Collection[str]] = none_lent,
+        *,
+        patience: float = FETCH_TIMEOUT,
+    ) -> None:
+        """Keep where the copies are, and how they are reached.
+
+        Args:
+            directory: of the copies.
+            env: from `repo.environment`.
+            lock: see `Copies`.
+            lent: see `Copies`.
+            patience: seconds that a fetch may take.
+        """
+        self._copies = Copies(directory, lock, lent)
         self._env = {"GIT_ALLOW_PROTOCOL": PROTOCOLS, **env}
+        self._patience = patience
 
     def refs(self, address: str, *, tags: bool) -> Mapping[str, str]:
         patterns = [f"{HEADS}*", *([f"{TAGS}*"] if tags else [])]
@@ -46,16 +71,68 @@ class Mirrors:
         }
 
     def bring(self, address: str, tips: Sequence[str]) -> None:
-        check_address(address)
+        with self._held(address):
+            self._bring_or_renew(address, tips)
+
+    def lend(self, address: str, commit: str, note: Callable[[Path], object]) -> Path:
+        """Bring a commit with its history, and let a workspace borrow from the copy.
+
+        Args:
+            address: of the repository.
+            commit: a full id.
+            note: writes down durably that somebody borrows from the directory that it is given.
+
+        Returns:
+            The copy.
+
+        Raises:
+            BnetError: it is not to be had; the message says why.
+        """
+        with self._held(address):
+            if not self._has(address, commit):
+                self._bring_for_job(address, commit)
+            place = self.place(address)
+            note(place)
+        return place
+
+    def _bring_for_job(self, address: str, commit: str) -> None:
+        if self._copies.is_slow(address):
+            raise BnetError(f"{shown(address)} took too long to copy; one job in twenty tries again")
         try:
-            self._bring(address, tips)
-        except Damaged:
-            shutil.rmtree(self.place(address), ignore_errors=True)
-            self._bring(address, tips)
+            self._bring_or_renew(address, [commit])
+        except TooSlow:
+            self._copies.note_slow(address)
+            raise
+        if not self._has(address, commit):
+            raise BnetError(f"{shown(address)} gives no commit {commit[:10]} with its history")
+
+    def _has(self, address: str, commit: str) -> bool:
+        asked = Repo(self.place(address), self._env).git("cat-file", "-e", commit)
+        return self._copies.is_of(address) and asked.code == 0
+
+    def distrust(self, address: str, place: Path) -> None:
+        """Begin a copy anew, if it is this one still: somebody found it damaged."""
+        with self._held(address):
+            if place == self.place(address):
+                self._copies.renew(address)
 
     def place(self, address: str) -> Path:
         """Name the directory of a repository's copy."""
-        return self._directory / f"{xxhash.xxh3_64_hexdigest(address.encode())}.git"
+        return self._copies.place(address)
+
+    @contextmanager
+    def _held(self, address: str) -> Iterator[None]:
+        check_address(address)
+        with self._copies.locked(address):
+            yield
+
+    def _bring_or_renew(self, address: str, tips: Sequence[str]) -> None:
+        try:
+            self._bring(address, tips)
+        except Damaged:
+            self._copies.renew(address)
+            self._bring(address, tips)
+        self._copies.note_brought(address)
 
     def _bring(self, address: str, tips: Sequence[str]) -> None:
         repo = self._opened(address, tips)
@@ -72,35 +149,39 @@ class Mirrors:
             except BnetError:
                 continue
         if sum(1 for _ in (repo.git_dir / "objects" / "pack").glob("*.pack")) > MOST_PACKS:
-            # What no branch holds any more stays: with it is known what has been seen.
-            repo.git("repack", "-a", "-d", "-k", "-q", timeout=FETCH_TIMEOUT)
+            # What no branch holds any more stays: with it is known what has been seen, and workspaces borrow it.
+            # Small packs become one, large ones stay as they are, so that no job waits for long.
+            with suppress(TimedOut):
+                repo.git("repack", "--geometric=2", "-d", "-q", timeout=self._patience)
 
     def _fetch(self, repo: Repo, address: str, *words: str) -> None:
         try:
-            done = repo.git(
-                "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *words, timeout=FETCH_TIMEOUT
-            )
-        except TimedOut as error:
-            raise RepositoryUnreachable(str(error)) from None
+            done = repo.git(*FETCH, *words, timeout=self._patience)
+        except TimedOut:
+            raise TooSlow(f"{shown(address)} did not come within {self._patience:.0f} s") from None
         if done.code != 0:
-            # With a copy that it cannot read, Git does not even ask.
-            repo.out("for-each-ref", "--count=1")
-            repo.out("rev-list", "--all", "--quiet", "--objects")
-            raise meant(address, done.complaint)
+            error = meant(address, done.complaint)
+            if not isinstance(error, RepositoryUnreachable):
+                self._examine(repo)  # with a copy that it cannot read, Git does not even ask
+            raise error
+
+    def _examine(self, repo: Repo) -> None:
+        """Raise `Damaged` if a copy is; of one so large that it takes too long, nothing is known."""
+        repo.out("for-each-ref", "--count=1")
+        with suppress(TimedOut):
+            done = repo.git("rev-list", "--all", "--quiet", "--objects", timeout=self._patience)
+            if done.code != 0:
+                raise Damaged(f"git rev-list: {done.complaint}")
 
     def _opened(self, address: str, oids: Sequence[str]) -> Repo:
-        place = self.place(address)
-        repo = Repo(place, with_ssh(self._env, address))
+        repo = Repo(self.place(address), with_ssh(self._env, address))
         kind = b"sha256" if any(len(oid) == 64 for oid in oids) else b"sha1"
-        if not (place / ADDRESS).is_file() or repo.out("rev-parse", "--show-object-format").strip() != kind:
-            shutil.rmtree(place, ignore_errors=True)
-            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self._copies.is_of(address) or repo.out("rev-parse", "--show-object-format").strip() != kind:
+            self._copies.renew(address)
+            repo = Repo(self.place(address), repo.env)
             repo.out("init", "--quiet", "--bare", "--template=", f"--object-format={kind.decode()}")
-            (place / ADDRESS).write_text(address)
-        # One process at a time works here: what a killed one left locked is in the way for ever.
-        for pattern in ("*.lock", "refs/**/*.lock", "objects/info/*.lock"):
-            for path in place.glob(pattern):
-                path.unlink(missing_ok=True)
+            (repo.git_dir / ADDRESS).write_text(address)
+        self._copies.clear(address)
         return repo
 
     def news(
@@ -128,7 +209,7 @@ class Mirrors:
                 for (old, new), row, some in zip(moves, rows, chosen, strict=True)
             ]
         except Damaged:
-            shutil.rmtree(self.place(address), ignore_errors=True)  # the next look brings it anew
+            self.distrust(address, repo.git_dir)  # the next look brings it anew
             raise
 
     def files(self, address: str, path: str, commits: Sequence[str]) -> Mapping[str, bytes | None]:
@@ -136,22 +217,16 @@ class Mirrors:
         try:
             return files_of(repo, commits, path)
         except Damaged:
-            shutil.rmtree(self.place(address), ignore_errors=True)
+            self.distrust(address, repo.git_dir)
             raise
 
     def annotate(self, address: str, lines: Mapping[str, Mapping[str, str]]) -> None:
-        check_address(address)
-        Notes(self._opened(address, list(lines)), address).write(lines)
+        with self._held(address):
+            Notes(self._opened(address, list(lines)), address).write(lines)
 
     def sweep(self, named: Collection[str]) -> list[str]:
         """Remove the copies of repositories that are not named any more, and return whose they were."""
-        gone = []
-        for place in self._directory.glob("*.git"):
-            address = (place / ADDRESS).read_text() if (place / ADDRESS).is_file() else ""
-            if address not in named:
-                shutil.rmtree(place, ignore_errors=True)
-                gone.append(address)
-        return gone
+        return self._copies.sweep(named)
 
 
 def _some(found: Range, row: list[str], most: int, *, newest: bool) -> list[str]:
