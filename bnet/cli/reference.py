@@ -127,7 +127,8 @@ def _walk() -> Iterator[tuple[str, click.Command]]:
         yield f"bnet {verb}", found
         if isinstance(found, click.Group):
             for name, inner in found.commands.items():
-                yield f"bnet {verb} {name}", inner
+                if not inner.hidden:
+                    yield f"bnet {verb} {name}", inner
 
 
 def _section(path: str, found: click.Command) -> str:

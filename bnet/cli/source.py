@@ -9,6 +9,7 @@ from bnet.app.polling import matching
 from bnet.app.sources import add as add_source
 from bnet.app.sources import as_file, describe_sources
 from bnet.app.submit import send
+from bnet.cli.borrow import borrow, distrust
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.render import note, out, out_json, out_list, word
 from bnet.codec import layout
@@ -32,6 +33,10 @@ def source() -> None:
 
     Example: bnet source add widgets https://github.com/example/widgets --branch main -- make test
     """
+
+
+source.add_command(borrow)
+source.add_command(distrust)
 
 
 @source.command()

@@ -111,12 +111,20 @@ class Duty:
         retention = node.ledger.state.settings.retention
         self.station.sweep_runs(retention)
         if self.station.is_due("sources", LEFTOVERS_EVERY):
+            self._sweep_copies(node)
             try:
                 self._sweep_sources(node, retention.sources)
                 self._sweep_holds(node)
-                self.office.sweep(node.ledger.state)
             except BnetError as error:
                 self.log(f"what nobody needs stays on the hub until the next look: {error}")
+
+    def _sweep_copies(self, node: Node) -> None:
+        """Remove the copies of repositories that no source names any more and no workspace borrows from."""
+        from bnet.wiring.upstreams import upstreams
+
+        if self.machine.home.repositories.is_dir():
+            named = {each.asked.repository for each in node.ledger.state.sources.values()}
+            upstreams(self.machine, lock_patience=0.0).sweep(named)
 
     def _sweep_sources(self, node: Node, keep: float) -> None:
         """Delete the snapshots on the hub that no open job names; when each was first seen is kept on disk."""
@@ -165,7 +173,12 @@ class Duty:
             Lookup(ledger.hub, machine.repositories.resolve),
             _digest,
             machine.home.runs,
-            Builder((sys.executable, "-m", "bnet"), str(machine.home.cache), str(machine.home.path)),
+            Builder(
+                (sys.executable, "-m", "bnet"),
+                str(machine.home.cache),
+                str(machine.home.path),
+                str(machine.home.repositories),
+            ),
             machine.post(self.identity.hub),
             lambda state: machine.durations(self.identity.hub, state),
         )

@@ -133,14 +133,6 @@ class Office:
         except BnetError as error:
             self._station.log(f"no steward: {error}")
 
-    def sweep(self, state: State) -> None:
-        """Remove the copies of repositories that no source names any more, unless this server is at work on them."""
-        if self._machine.home.repositories.is_dir() and self._lock.try_acquire():
-            try:
-                self.mirrors().sweep({each.asked.repository for each in state.sources.values()})
-            finally:
-                self._lock.release()
-
     # -- the process
 
     def serve(self, told: Callable[[str], object], *, once: bool) -> bool:

@@ -13,7 +13,7 @@ from bnet.model.run import Intent
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 OID = "a" * 40
-BUILDER = Builder(("python", "-m", "bnet"), "/cache")
+BUILDER = Builder(("python", "-m", "bnet"), "/cache", "/home", "/copies")
 
 
 def intent(**fields: Any) -> Intent:
@@ -51,8 +51,55 @@ def test_what_was_asked_for_is_told_as_it_was_asked() -> None:
 )
 def test_a_source_is_fetched_before_the_command(source: Source, told: tuple[str, ...]) -> None:
     [(shell, option, text, name, *words)] = intent(source=source).prepare
-    assert (shell, option, name, tuple(words)) == ("sh", "-c", "fetch-source", told)
+    assert (shell, option, name, tuple(words)) == ("sh", "-c", "fetch-source", (*told, "sha1"))
     assert '"$1" "$2"' in text and '--detach "$3"' in text
+
+
+OF_SOURCE: dict[str, Any] = {
+    "key": f"source:widgets:{OID}",
+    "source": Source(repository="https://h/r.git", ref="refs/heads/main", commit=OID),
+}
+
+
+def test_a_commit_of_a_watched_repository_is_borrowed_from_the_servers_copy() -> None:
+    [(shell, _, text, *words)] = intent(**OF_SOURCE).prepare
+    called = ("env", "BNET_HOME=/home", "python", "-P", "-m", "bnet", "source")
+    told = ("fetch-source", "https://h/r.git", OID, OID, "sha1", "/w", "300.0", *called)
+    assert (shell, tuple(words)) == ("sh", told)
+    assert "objects/info/alternates" in text and "fetch -q --depth=1" in text, "and if there is none"
+
+
+@pytest.mark.parametrize(
+    ("fields", "patience"),
+    [
+        ({"timeout": 60.0}, "15.0"),
+        ({"timeout": 60.0, "silence_timeout": 8.0}, "2.0"),
+        ({"timeout": 86400.0}, "300.0"),
+    ],
+)
+def test_waiting_for_the_copy_leaves_a_job_most_of_its_time(fields: dict[str, Any], patience: str) -> None:
+    [step] = intent(**OF_SOURCE, **fields).prepare
+    assert step[9] == patience
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"key": "mine"},
+        {"key": None},
+        {"source": Source(snapshot=OID)},
+        {"sandbox": "podman"},
+    ],
+    ids=["somebody's own", "without a key", "a snapshot", "in a container"],
+)
+def test_all_else_is_fetched_by_itself(fields: dict[str, Any]) -> None:
+    step = intent(**(OF_SOURCE | fields)).prepare[0]
+    assert step[3] == "fetch-source" and len(step) == 8
+
+
+def test_a_sandbox_shows_the_copy_that_is_borrowed_from() -> None:
+    _, probe = intent(**OF_SOURCE, sandbox="bubblewrap").prepare
+    assert "--tmpfs /tmp --ro-bind-try /copies /copies --bind-try" in " ".join(probe)
 
 
 def test_packages_are_built_by_the_servers_bnet_with_its_cache() -> None:
