@@ -14,11 +14,13 @@ BUILT = ".bnet/build.json"  # in the workspace: what a build of packages says of
 PATIENCE = 300.0  # seconds that a job waits for a repository to come into this server's copy of it
 PART = 4  # of a job's own time, that is a quarter at most: to wait for the copy, to fetch, and for the job itself
 
+# A checkout that could not read or write a file says so, and ends with 0 all the same.
+_WHOLE = "! git ls-files --deleted | grep -q ."
 # One commit without its history, and all of it where a host does not serve single commits.
 _FETCH = (
     'git init -q --object-format="$4" . '
     '&& (git fetch -q --depth=1 -- "$1" "$2" || git fetch -q -- "$1" "+refs/*:refs/bnet/*") '
-    '&& git -c advice.detachedHead=false checkout -q -f --detach "$3" '
+    f'&& git -c advice.detachedHead=false checkout -q -f --detach "$3" && {_WHOLE} '
     '|| { echo "$2 of $1 cannot be fetched; what Git says of it stands above"; exit 1; }'
 )
 # A repository of the workspace's own that borrows the objects of the server's copy. How long abbreviated ids are
@@ -36,7 +38,8 @@ copy=$("$@" borrow --workspace="$workspace" --patience="$patience" -- "$url" "$o
 git init -q --object-format="$kind" . &&
     printf '%s/objects\\n' "$copy" > .git/objects/info/alternates &&
     git config core.abbrev 7 &&
-    git -c advice.detachedHead=false checkout -q --detach "$oid" && exit 0
+    git -c advice.detachedHead=false checkout -q --detach "$oid" &&
+    {_WHOLE} && exit 0
 instead
 "$@" distrust -- "$url" "$copy"
 exit 0
