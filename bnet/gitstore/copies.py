@@ -44,7 +44,7 @@ class Copies:
         Args:
             directory: theirs alone.
             lock: gives the lock of a file's name; raises `Taken` if another process keeps it.
-            lent: gives the paths of the copies that workspaces borrow from.
+            lent: gives the names of the copies that workspaces borrow from.
         """
         self._directory = directory
         self._lock = lock
@@ -113,7 +113,7 @@ class Copies:
     def _remove(self, places: Collection[Path]) -> bool:
         """Remove copies from which nobody borrows; tell whether that is all of them."""
         lent = self._lent()
-        unlent = [place for place in places if str(place) not in lent]
+        unlent = [place for place in places if place.name not in lent]
         for place in unlent:
             shutil.rmtree(place, ignore_errors=True)
         return len(unlent) == len(places)
@@ -126,23 +126,28 @@ class Copies:
 
     # -- copies that take too long
 
-    def note_slow(self, address: str) -> None:
-        """Write down that bringing a copy took longer than a job may wait."""
-        self._slow(_stem(address)).write_text(str(SLOW))
+    def note_slow(self, address: str, patience: float) -> None:
+        """Write down that a copy did not come in so many seconds."""
+        self._slow(_stem(address)).write_text(f"{SLOW} {patience}")
 
     def note_brought(self, address: str) -> None:
         """Take that back."""
         self._slow(_stem(address)).unlink(missing_ok=True)
 
-    def is_slow(self, address: str) -> bool:
-        """Tell whether a job does without; counted rather than timed, since clocks of machines are wrong."""
+    def is_slow(self, address: str, patience: float) -> bool:
+        """Tell whether a job with no more patience than another one had does without.
+
+        Such jobs are counted, and no clock is asked: a clock may be wrong.
+        """
         path = self._slow(_stem(address))
         try:
-            left = int(path.read_text() or 0)
+            left, had = path.read_text().split()
+            if int(left) <= 0 or patience > float(had):
+                return False
         except (FileNotFoundError, ValueError):
             return False
-        path.write_text(str(left - 1))
-        return left > 0
+        path.write_text(f"{int(left) - 1} {had}")
+        return True
 
     def _slow(self, stem: str) -> Path:
         return self._directory / f"{stem}.slow"

@@ -96,12 +96,12 @@ class Mirrors:
         return place
 
     def _bring_for_job(self, address: str, commit: str) -> None:
-        if self._copies.is_slow(address):
+        if self._copies.is_slow(address, self._patience):
             raise BnetError(f"{shown(address)} took too long to copy; one job in twenty tries again")
         try:
             self._bring_or_renew(address, [commit])
         except TooSlow:
-            self._copies.note_slow(address)
+            self._copies.note_slow(address, self._patience)
             raise
         if not self._has(address, commit):
             raise BnetError(f"{shown(address)} gives no commit {commit[:10]} with its history")

@@ -13,6 +13,6 @@ def note(run: Path, place: Path) -> None:
 
 
 def lent(runs: Path) -> set[str]:
-    """Return the paths of the copies from which some workspace borrows."""
+    """Return the names of the copies from which some workspace borrows; a BNET_HOME may have several paths."""
     noted = (read_or_none(path) or b"" for path in runs.glob(f"*/{BORROWS}"))
-    return {each.decode("utf-8", "surrogateescape").removesuffix("\n") for each in noted}
+    return {Path(each.decode("utf-8", "surrogateescape").removesuffix("\n")).name for each in noted}

@@ -111,12 +111,12 @@ class Duty:
         retention = node.ledger.state.settings.retention
         self.station.sweep_runs(retention)
         if self.station.is_due("sources", LEFTOVERS_EVERY):
-            self._sweep_copies(node)
             try:
+                self._sweep_copies(node)
                 self._sweep_sources(node, retention.sources)
                 self._sweep_holds(node)
             except BnetError as error:
-                self.log(f"what nobody needs stays on the hub until the next look: {error}")
+                self.log(f"what nobody needs stays until the next look: {error}")
 
     def _sweep_copies(self, node: Node) -> None:
         """Remove the copies of repositories that no source names any more and no workspace borrows from."""

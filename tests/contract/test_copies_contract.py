@@ -109,7 +109,7 @@ def test_a_commit_that_no_branch_holds_any_more_is_asked_for_by_itself(place: Pl
     assert git(f"--git-dir={place.lend(1, lost)}", "cat-file", "-t", lost) == "commit"
     with pytest.raises(BnetError, match="gives no commit aaaaaaaaaa with its history"):
         place.lend(2, "a" * 40)
-    assert lent(place.runs) == {str(place.mirrors.place(place.address))}
+    assert lent(place.runs) == {place.mirrors.place(place.address).name}
     assert not (place.run(2) / "borrows").exists(), "who got nothing borrows nothing"
 
 
@@ -289,9 +289,12 @@ def test_a_repository_that_is_too_large_to_wait_for_is_tried_again_now_and_then(
         place.lend(1, commit, hasty)
     for _ in range(2):
         with pytest.raises(BnetError, match="took too long to copy"):
-            place.lend(1, commit)
+            place.lend(1, commit, hasty)
     with pytest.raises(RepositoryUnreachable):
         place.lend(1, commit, hasty)
     place.mirrors.bring(place.address, [commit])  # the steward has more time
     assert place.lend(1, commit, hasty).is_dir(), "what is there takes no time"
-    assert place.lend(1, place.upstream.commit(message="new")).is_dir()
+    new = place.upstream.commit(message="new")
+    with pytest.raises(RepositoryUnreachable):
+        place.lend(1, new, hasty)
+    assert place.lend(1, new).is_dir(), "who may wait for longer is not held back by who may not"

@@ -49,6 +49,7 @@ def swept(project: Project, name: str) -> None:
     project.ok(name, "sync")
 
 
+@pytest.mark.timeout(400)
 def test_each_server_brings_a_repository_once_and_removes_it(project: Project) -> None:
     project.ok("b", "join", str(project.top / "hub.git"), "--name", "b", "--label", "runs=no")
     project.ok("a", "join", str(project.top / "hub.git"), "--name", "a", "--label", "runs=yes")

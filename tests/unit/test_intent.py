@@ -97,6 +97,10 @@ def test_all_else_is_fetched_by_itself(fields: dict[str, Any]) -> None:
     assert step[3] == "fetch-source" and len(step) == 8
 
 
+def test_a_step_of_a_pipeline_of_a_commit_borrows_too() -> None:
+    assert len(intent(**(OF_SOURCE | {"key": f"source:widgets:{OID}/build"})).prepare[0]) > 8
+
+
 def test_a_sandbox_shows_the_copy_that_is_borrowed_from() -> None:
     _, probe = intent(**OF_SOURCE, sandbox="bubblewrap").prepare
     assert "--tmpfs /tmp --ro-bind-try /copies /copies --bind-try" in " ".join(probe)
