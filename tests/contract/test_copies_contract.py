@@ -207,6 +207,8 @@ def test_a_damaged_copy_stays_for_those_who_borrow_and_goes_after_them(place: Pl
     assert is_whole(tree), "what it borrowed is where it was"
     assert place.mirrors.sweep({place.address}) == []
     assert place.copies() == ["1.git", "git"]
+    shutil.rmtree(place.run(2))
+    assert place.mirrors.sweep(set()) == [] and place.mirrors.place(place.address) == again
     shutil.rmtree(place.run(1))
     place.mirrors.sweep({place.address})
     assert place.copies() == ["1.git"]
