@@ -24,9 +24,11 @@ def upstreams(
         patience: seconds that a fetch may take.
     """
     home = machine.home
+    # By this the processes of a run are found, also when whoever started them was killed.
+    run = {name: value for name, value in machine.env.items() if name == "BNET_RUN"}
     return Mirrors(
         home.repositories,
-        machine.git_env,
+        machine.git_env | run,
         partial(_locked, lock_patience),
         partial(lent, home.runs),
         patience=patience,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -184,6 +185,24 @@ def test_a_commit_that_is_nowhere_is_refused_in_words(runner: Runner) -> None:
     told = f"{'a' * 40} of {runner.upstream.path} cannot be fetched; what Git says of it stands above"
     assert (code, said.splitlines()[-1]) == (1, told)
     assert f"{runner.upstream.path} gives no commit aaaaaaaaaa with its history" in said
+
+
+def test_git_at_work_on_the_copy_is_a_process_of_the_run(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it ends with the run, and does not go on without the lock."""
+    seen = tmp_path / "seen"
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    real = shutil.which("git")
+    git.write_text(
+        f'#!/bin/sh\ncase "$*" in *" fetch "*) echo "$BNET_RUN" >> {seen};; esac\nexec {real} "$@"\n'
+    )
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+    fetch = runner.intent().prepare[0]
+    assert runner.calls(["env", "BNET_RUN=the-run", *fetch]) == (0, "")
+    assert seen.read_text() == "the-run\n"
 
 
 def test_what_a_workspace_holds_is_no_part_of_bnet(runner: Runner) -> None:
