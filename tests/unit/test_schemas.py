@@ -56,6 +56,8 @@ def test_each_is_a_schema(name: str) -> None:
         ("source.json", {"repository": "/x", "submit": {"command": "make"}, "priority": {"main": 2}}, True),
         ("source.json", {"repository": "/x", "submit": {"command": "make"}, "priority": {"main": 11}}, False),
         ("source.json", {"repository": "/x"}, False),
+        ("source.json", {"repository": "/x", "pipeline": "ci"}, True),
+        ("source.json", {"repository": "/x", "pipeline": "ci", "submit": {"command": "make"}}, False),
         ("source.json", {"repository": "/x", "submit": {"command": "make"}, "coalesce": "some"}, False),
         ("message.json", None, True),
         ("message.json", {"from": "ann", "to": ["s1", "os=linux"], "requires_ack": "4h"}, True),

@@ -34,7 +34,7 @@ def build() -> dict[str, bytes]:
         "message.json": _message(),
         "replies.json": _replies(),
         "schedule.json": _schedule(),
-        "source.json": _of(Upstream, "A source of a bnet network (coordination/sources/*.yaml)"),
+        "source.json": _source(),
         "template.json": _of(Manifest, "A template of bnet (template.yaml, or a template of one file)"),
         "tree.json": _tree(),
     }
@@ -106,6 +106,12 @@ def _schedule() -> dict[str, Any]:
     single = {"properties": {"cron": {"type": "string"}}, "required": ["cron"], "type": "object"}
     schema["if"], schema["then"] = single, one
     schema["else"] = {"anyOf": [many, listed, {"type": "null"}]}
+    return schema
+
+
+def _source() -> dict[str, Any]:
+    schema = _of(Upstream, "A source of a bnet network (coordination/sources/*.yaml)")
+    schema["$defs"]["Upstream"]["oneOf"] = [{"required": ["submit"]}, {"required": ["pipeline"]}]
     return schema
 
 
