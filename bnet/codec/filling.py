@@ -23,6 +23,8 @@ from bnet.model.template import Template, Value
 MOST_TURNS = 10_000  # of all loops and includes of a template together
 LONGEST_FILE = 1_000_000  # characters
 LONGEST_ALL = 5_000_000
+MOST_WORK = 5_000_000  # characters of all values that are used, each time that they are
+A_VALUE = 10  # what one costs however short it is
 _MARK = "template:"  # how the name of compiled code begins, in a traceback
 
 
@@ -33,6 +35,8 @@ class _TooMuch(Exception):
 def _joined(value: object, between: object = ", ") -> str:
     if not isinstance(value, list | tuple):
         raise ValueError("`join` is for lists")
+    if len(value) * len(str(between)) > LONGEST_FILE:
+        raise _TooMuch("makes a text that is too long by `join` alone")
     return str(between).join(map(str, value))
 
 
@@ -67,11 +71,24 @@ class _Budget:
     def __init__(self) -> None:
         self.turns = 0
         self.signs = 0
+        self.work = 0
 
     def turn(self) -> None:
         self.turns += 1
         if self.turns > MOST_TURNS:
             raise _TooMuch(f"its loops and includes take more than {MOST_TURNS:,} turns")
+
+    def weigh(self, value: object) -> object:
+        """Count a value that is used, and return it."""
+        rest = [value]
+        while rest:
+            each = rest.pop()
+            listed = isinstance(each, list | tuple)
+            self.work += A_VALUE + (0 if listed else len(str(each)))
+            rest += each if listed else []
+            if self.work > MOST_WORK:
+                raise _TooMuch(f"uses values of more than {MOST_WORK:,} characters, taken together")
+        return value
 
     def wrote(self, signs: int, file: int) -> None:
         self.signs += signs
@@ -99,9 +116,10 @@ class _Environment(ImmutableSandboxedEnvironment):
         self.names = names
         self.tests.clear()
         self.globals = {"range": _range}
-        self.filters = {name: _short(each) for name, each in FILTERS.items()}
+        self.filters = {name: _short(each, budget) for name, each in FILTERS.items()}
         self.filters["_turns"] = jinja2.pass_context(lambda _, value: _counted(value, budget))
         self.filters["_step"] = jinja2.pass_context(lambda _, value: _stepped(value, budget))
+        self.filters["_weighed"] = jinja2.pass_context(lambda _, value: budget.weigh(value))
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
@@ -110,11 +128,12 @@ class _Environment(ImmutableSandboxedEnvironment):
         return tree
 
 
-def _short(function: Callable[..., str]) -> Callable[..., str]:
+def _short(function: Callable[..., str], budget: _Budget) -> Callable[..., str]:
     def bounded(*values: object) -> str:
         text = str(function(*values))
         if len(text) > LONGEST_FILE // 10:
             raise _TooMuch("makes a text that is too long by filters alone")
+        budget.weigh(text)
         return text
 
     return bounded
@@ -186,7 +205,9 @@ class Filler:
             Invalid: it cannot be; the message names file and line.
         """
         with _placed(self._shown[path]):
-            return self._fill(self._environment, path)
+            text = self._fill(self._environment, path)
+            text.encode()
+            return text
 
     def line(self, text: str, what: str) -> str:
         """Return a short text, such as a path, filled in.
@@ -256,7 +277,7 @@ def _placed(shown: str) -> Iterator[None]:
         MemoryError,
     ) as error:
         file, line = _place(error, shown)
-        said = escaped(str(error).split("\n")[0][:200])
+        said = escaped(str(error).split("\n")[0][:200]) or "it is nested too deeply"
         words = said if isinstance(error, _TooMuch) else f"cannot be filled in: {said}"
         raise Invalid(words, file=file, line=line) from None
 

@@ -65,11 +65,12 @@ class Pattern:
 
     def _onwards(self, places: set[int]) -> set[int]:
         """Add the places that are reached by leaving out what may be missing."""
-        found = set(places)
+        found: set[int] = set()
         for place in places:
-            while place < len(self._items) and self._items[place][1]:
-                place += 1
+            while place not in found:
                 found.add(place)
+                if place < len(self._items) and self._items[place][1]:
+                    place += 1
         return found
 
 

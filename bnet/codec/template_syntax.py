@@ -7,11 +7,13 @@ CVE-2024-56326, CVE-2025-27516). Here are no attributes but those of `loop`, and
 from collections.abc import Iterator, Set
 
 from jinja2 import nodes
+from jinja2.visitor import NodeTransformer
 
 from bnet.codec.people import nearest
 
 DEEPEST = 40  # nodes of the syntax in each other; Python stops at some 90 brackets and 20 loops
 DEEPEST_LOOP = 5
+MOST_NODES = 10_000  # of a file: what each turn of a loop around all of them may cost
 
 FILTERS = ("yaml", "shell", "identifier", "join", "upper", "lower")
 _LOOP = {"index", "index0", "first", "last", "length", "previtem", "nextitem"}
@@ -84,7 +86,8 @@ def check(node: nodes.Node, names: Set[str], depth: int = 0, loops: int = 0) -> 
     elif isinstance(node, nodes.Include):
         _check_include(node)
     elif isinstance(node, nodes.Getattr):
-        _check_attribute(node)
+        _check_attribute(node, names)
+        return
     elif isinstance(node, nodes.Call):
         _check_call(node)
         inner = iter(node.args)
@@ -96,8 +99,9 @@ def check(node: nodes.Node, names: Set[str], depth: int = 0, loops: int = 0) -> 
 
 
 def _check_name(node: nodes.Name, names: Set[str]) -> None:
-    if node.name == "range":
-        raise Unwanted("names range without saying of what; write range(3)", node.lineno)
+    if node.name in ("range", "loop"):
+        example = "range(3)" if node.name == "range" else "loop.index"
+        raise Unwanted(f"names {node.name} without saying what of it; write {example}", node.lineno)
     if node.name not in names:
         known = sorted(names - {"loop"})
         there = nearest(node.name, known) if known else "; the template has none"
@@ -111,8 +115,9 @@ def _check_filter(node: nodes.Filter) -> None:
         raise Unwanted(f"the filter {node.name} is used in a way that templates do without", node.lineno)
 
 
-def _check_attribute(node: nodes.Getattr) -> None:
-    if not isinstance(node.node, nodes.Name) or node.node.name != "loop" or node.attr not in _LOOP:
+def _check_attribute(node: nodes.Getattr, names: Set[str]) -> None:
+    of_loop = isinstance(node.node, nodes.Name) and node.node.name == "loop" and "loop" in names
+    if not of_loop or node.attr not in _LOOP:
         raise Unwanted(f"has an attribute, .{node.attr}, which means nothing here", node.lineno)
 
 
@@ -145,13 +150,39 @@ def _check_include(node: nodes.Include) -> None:
 
 
 def bound(tree: nodes.Template) -> None:
-    """Let each turn of a loop, and each include, be counted."""
-    for loop in tree.find_all(nodes.For):
-        assert isinstance(loop.iter, nodes.Expr)
-        loop.iter = _wrapped(loop.iter, "_turns")
-    for include in tree.find_all(nodes.Include):
-        assert isinstance(include.template, nodes.Const)
-        include.template = _wrapped(include.template, "_step")
+    """Let each turn of a loop, each include, and the size of each value that is used be counted.
+
+    Raises:
+        Unwanted: too much stands in there.
+    """
+    if sum(1 for _ in tree.find_all(nodes.Node)) > MOST_NODES:
+        raise Unwanted(f"has more than {MOST_NODES:,} places, conditions and texts between them", 1)
+    _Counting().visit(tree)
+
+
+class _Counting(NodeTransformer):
+    # Whatever a template makes is made of names: a text becomes large by being named again and again.
+
+    def visit_For(self, node: nodes.For) -> nodes.For:
+        self.generic_visit(node)
+        assert isinstance(node.iter, nodes.Expr)
+        node.iter = _wrapped(node.iter, "_turns")
+        return node
+
+    def visit_Include(self, node: nodes.Include) -> nodes.Include:
+        assert isinstance(node.template, nodes.Const)
+        node.template = _wrapped(node.template, "_step")
+        return node
+
+    def visit_Name(self, node: nodes.Name) -> nodes.Expr:
+        return _wrapped(node, "_weighed") if node.ctx == "load" else node
+
+    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Expr:
+        return _wrapped(node, "_weighed")
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Call:
+        node.args = [self.visit(each) for each in node.args]
+        return node
 
 
 def includes(tree: nodes.Template) -> Iterator[tuple[str, int]]:
