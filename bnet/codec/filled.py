@@ -1,5 +1,6 @@
 """What a template makes: paths that may be written, and documents that bnet itself can read."""
 
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
@@ -13,9 +14,10 @@ from bnet.codec.schedules import read_table
 from bnet.codec.shown import escaped
 from bnet.codec.sources import read_source
 from bnet.codec.submission import from_file
+from bnet.codec.templates import LONGEST_PATH
 from bnet.codec.tree import read_tree
 from bnet.errors import Invalid
-from bnet.model.base import Record
+from bnet.model.base import Record, is_device
 from bnet.model.environment import Environments
 from bnet.model.reply import Replies
 from bnet.model.schedule import Table
@@ -82,31 +84,38 @@ def _check_path(path: str, shown: str) -> None:
     why = ""
     if path.startswith("/") or "\\" in path or ":" in path or ".." in parts:
         why = "leads out of the directory"
-    elif not path.isprintable() or "" in parts or "." in parts or path != path.strip():
+    elif not path.isprintable() or any(each != each.strip(" ") or each[-1:] in ("", ".") for each in parts):
         why = "is no path as people write them"
-    elif any(each.lower().rstrip(". ") in (".git", "git~1") for each in parts):
+    elif any(map(is_device, parts)):
+        why = "is a device on Windows"
+    elif any(each.lower() in (".git", "git~1") for each in parts):
         why = "leads into Git's own files"
-    elif any(len(each.encode()) > LONGEST_PART for each in parts) or len(path) > layout.DOCUMENT_LIMIT:
+    elif any(len(each.encode()) > LONGEST_PART for each in parts) or len(path) > LONGEST_PATH:
         why = "is too long a path"
     if why:
         raise Invalid(f"becomes {escaped(path)[:200]!r}, which {why}; nothing was written", file=shown)
 
 
 def _check_places(made: Mapping[str, bytes], where: str) -> None:
-    """Refuse a file in whose directory's place another one is, also where capitals do not count."""
+    """Refuse a file in whose directory's place another one is, also where é is E and an accent."""
     folded: dict[str, str] = {}
     for path in made:
-        other = folded.setdefault(path.lower(), path)
+        other = folded.setdefault(_folded(path), path)
         if other != path:
             raise Invalid(
                 f"makes {escaped(other)} and {escaped(path)}, which are one file on some disks", file=where
             )
     for path in made:
-        above = path.lower().split("/")[:-1]
+        above = _folded(path).split("/")[:-1]
         for count in range(1, len(above) + 1):
             file = folded.get("/".join(above[:count]))
             if file is not None:
                 raise Invalid(f"makes {escaped(file)} a file and a directory", file=where)
+
+
+def _folded(path: str) -> str:
+    """Return a path as disks compare it that know neither capitals nor in how many signs a letter is written."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
 def _check_document(path: str, text: bytes, shown: str) -> None:

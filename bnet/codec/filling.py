@@ -83,9 +83,11 @@ class _Budget:
         rest = [value]
         while rest:
             each = rest.pop()
-            listed = isinstance(each, list | tuple)
-            self.work += A_VALUE + (0 if listed else len(str(each)))
-            rest += each if listed else []
+            self.work += A_VALUE
+            if isinstance(each, list | tuple):
+                rest += each
+            else:
+                self.work += len(str(each))
             if self.work > MOST_WORK:
                 raise _TooMuch(f"uses values of more than {MOST_WORK:,} characters, taken together")
         return value

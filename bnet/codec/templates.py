@@ -16,7 +16,9 @@ ENDING = ".yaml"
 PARTS = "_parts/"  # what other files include; it is not written by itself
 MOST_FILES = 200
 LONGEST_PATH = 400
-_EXPLANATION = re.compile(r"readme(\.(md|txt|rst))?", re.IGNORECASE)
+LARGEST = 5_000_000  # bytes of all files; what comes of one can be no larger either
+MOST_NEXT = 20
+EXPLANATION = re.compile(r"readme(\.(md|txt|rst))?", re.IGNORECASE)
 
 
 def name_of(path: str) -> str | None:
@@ -38,6 +40,8 @@ def read_manifest(text: bytes, file: str) -> Manifest:
             "must be a mapping with `description` and `parameters`; docs/templates.md shows one"
         )
     manifest = people.read(parsed, Manifest, parsed.data)
+    if len(manifest.next) > MOST_NEXT:
+        raise parsed.invalid(f"has {len(manifest.next)} lines; at most {MOST_NEXT} are taken", ("next",))
     for name, each in manifest.parameters.items():
         at = ("parameters", name)
         if name in ("loop", "range", "true", "false", "none"):
@@ -69,13 +73,15 @@ def read_template(name: str, origin: Origin, where: str, found: Mapping[str, byt
     Raises:
         Invalid: something in it is wrong; the message names file, line and field.
     """
+    if sum(map(len, found.values())) > LARGEST:
+        raise Invalid(f"has files of more than {LARGEST:,} bytes, taken together", file=where)
     single = "" in found
     file = where if single else f"{where}/{MANIFEST}"
     manifest = read_manifest(found["" if single else MANIFEST], file)
     shown = {path: f"{file}, {escaped(path)}" for path in manifest.files}
     texts = dict(manifest.files)
     for path, data in found.items():
-        if path in ("", MANIFEST) or _EXPLANATION.fullmatch(path):
+        if path in ("", MANIFEST) or EXPLANATION.fullmatch(path):
             continue
         said = f"{where}/{escaped(path)}"
         if path in texts:

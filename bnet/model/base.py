@@ -35,7 +35,12 @@ def is_name(text: str) -> bool:
 
     Windows reserves its device names in every directory, with any ending; a hub must be readable there.
     """
-    return bool(_NAME.fullmatch(text)) and not _DEVICE.fullmatch(text) and not text.endswith(".")
+    return bool(_NAME.fullmatch(text)) and not is_device(text) and not text.endswith(".")
+
+
+def is_device(text: str) -> bool:
+    """Tell whether Windows takes a file's name for a device's."""
+    return bool(_DEVICE.fullmatch(text.lower()))
 
 
 def is_server_name(text: str) -> bool:

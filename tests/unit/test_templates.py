@@ -189,6 +189,12 @@ def test_a_row_of_files_that_include_the_next_one_many_times_ends() -> None:
         "c:/x",
         "a\\..\\x",
         " x",
+        "x /y",
+        "x./y",
+        "a/./b",
+        "a/nul.txt",
+        "CON",
+        "a/" * 300 + "x",
         "x" * 300,
     ],
 )
@@ -202,6 +208,7 @@ def test_paths_in_each_others_way_are_refused() -> None:
     files = {"{{ one }}": "x", "{{ two }}": "y"}
     assert "as another file of the template does" in refusal(files, manifest, two="a")
     assert "are one file on some disks" in refusal(files, manifest, two="A")
+    assert "are one file on some disks" in refusal(files, manifest, one="\u00e9", two="e\u0301")
     assert "a file and a directory" in refusal(files, manifest, two="a/b")
 
 
@@ -231,6 +238,7 @@ def test_a_value_that_a_parameter_may_not_be_is_refused(said: dict[str, str], to
         ("parameters:\n  a: {default: X, pattern: '[a-z]+'}", "'X' does not look like [a-z]+"),
         ("parameters:\n  loop: {}", "means something else in a template"),
         ("parameters:\n  A b: {}", "trial/template.yaml"),
+        ("description: x\nnext:\n" + "- x\n" * 21, 'trial/template.yaml:3: field "next": has 21 lines'),
     ],
 )
 def test_a_manifest_that_is_wrong_is_refused_with_its_place(manifest: str, told: str) -> None:
@@ -323,6 +331,10 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     assert os.listdir(outside) == [] and sorted(os.listdir(inside)) == ["way", "x"]
 
 
+def test_a_template_that_is_too_large_is_refused_before_it_is_read() -> None:
+    assert "has files of more than 5,000,000 bytes" in refusal({f"f{n}": "x" * 999_999 for n in range(6)})
+
+
 def test_a_link_in_a_template_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "template.yaml").write_text("description: x\n")
@@ -401,6 +413,51 @@ def test_a_template_that_is_made_becomes_what_it_was_made_from() -> None:
         "libs/other",
         "echo {{x}} ${#a} {% core_x",
     )
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"README.md": "about billing\n", "f": "a"},
+        {"template.yaml": "a: billing\n"},
+        {"_parts/billing/x": "x", "billing_parts/_parts/y": "y"},
+        {"f": "{billing} {{billing}} ${billing} {{{billing}}} {%billing%} {#billing {{{{billing {billing_x}"},
+        {"{{ billing }}/{billing}": "x", "{{ name }}": "y"},
+        {"f": "\u00e9billing billing\u00e9 billing\u2028\x0c\x85"},
+        {"billing": "#!/bin/sh\n", "e": ""},
+    ],
+)
+def test_whatever_stands_there_becomes_itself_again(files: dict[str, str]) -> None:
+    found = {path: text.encode() for path, text in files.items()}
+    made = generalize("mine", "d", found, {"name": "billing"})
+    template = read_template("mine", "tree", "mine", made.files)
+    for name in ("billing", "orders"):
+        again = fill(template, values_of(template.manifest.parameters, {"name": name})).files
+        assert again == {
+            re.sub(r"\bbilling\b", name, path): re.sub(r"\bbilling\b", name, text).encode()
+            for path, text in files.items()
+        }
+
+
+def test_each_package_has_a_parameter_of_its_own() -> None:
+    names = ["a-b", "a.b", "x" * 50 + "1", "x" * 50 + "2"]
+    text = "packages:\n" + "".join(f"  - {{name: {each}, path: p{n}}}\n" for n, each in enumerate(names))
+    made = generalize("mine", "d", {"bnet.yaml": text.encode()}, {})
+    assert [text for text, _ in made.places.values()] == names
+
+
+@pytest.mark.parametrize(
+    ("data", "said", "told"),
+    [
+        (b"billing", {"a": ""}, "the text of a is empty"),
+        (b"billing", {"a": "billing", "b": "billing"}, "a and b stand for the same text, 'billing'"),
+        (b"x\nbilling\r\n", {"a": "billing"}, "f:2: ends this line as Windows does"),
+        (b"\x89PNG", {"a": "billing"}, "f: is no UTF-8 text"),
+    ],
+)
+def test_what_cannot_become_a_template_is_refused(data: bytes, said: dict[str, str], told: str) -> None:
+    with pytest.raises(BnetError, match=re.escape(told)):
+        generalize("mine", "d", {"f": data}, said)
 
 
 def test_a_text_that_stands_nowhere_cannot_become_a_parameter() -> None:
