@@ -1,8 +1,8 @@
 """Writing below a directory, and nowhere else: names are of anybody, and links in the way are not followed."""
 
 import os
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bnet.errors import BnetError
@@ -38,16 +38,48 @@ def write_inside(
     Raises:
         BnetError: the path leads out of the directory, or a link or file is in the way.
     """
+    with staged(root, path, chunks, mode=mode) as name:
+        check()
+        name()
+
+
+@contextmanager
+def staged(root: Path, path: str, chunks: Iterable[bytes], *, mode: int) -> Iterator[Callable[..., None]]:
+    """Write a file below a directory under another name, and yield what gives it its own; it goes away without that.
+
+    What is yielded takes `new=True` for a name that nothing may have, and raises `FileExistsError` if something has.
+
+    Args:
+        root: the directory, which is there; it may be a link itself.
+        path: where below it; directories are made at need.
+        chunks: its content.
+        mode: its permissions, of which only those for reading, writing and running count.
+
+    Raises:
+        BnetError: the path leads out of the directory, or a link or file is in the way.
+    """
     *above, name = parts_of(path) or [""]
     if not name:
         raise BnetError(f"the path {path!r} names no file")
     handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    temporary = f".{os.urandom(8).hex()}.tmp"
+
+    def give_name(*, new: bool = False) -> None:
+        try:
+            if not (new and _taken(handle, temporary, name)):
+                os.replace(temporary, name, src_dir_fd=handle, dst_dir_fd=handle)
+        except (IsADirectoryError, NotADirectoryError) as error:
+            raise BnetError(f"{path}: a directory is in its place") from error
+
     try:
         for part in above:
             handle = _below(handle, part, path)
-        _write(handle, name, chunks, mode & 0o777, check)
-    except (IsADirectoryError, NotADirectoryError) as error:
-        raise BnetError(f"{path}: a directory is in its place") from error
+        try:
+            _write(handle, temporary, chunks, mode & 0o777)
+            yield give_name
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=handle)
     finally:
         os.close(handle)
 
@@ -66,19 +98,24 @@ def _below(handle: int, part: str, path: str) -> int:
     return inner
 
 
-def _write(handle: int, name: str, chunks: Iterable[bytes], mode: int, check: Callable[[], None]) -> None:
-    temporary = f".{os.urandom(8).hex()}.tmp"
-    file = os.open(temporary, _NEW, 0o600, dir_fd=handle)
+def _write(handle: int, name: str, chunks: Iterable[bytes], mode: int) -> None:
+    with os.fdopen(os.open(name, _NEW, 0o600, dir_fd=handle), "wb") as target:
+        for chunk in chunks:
+            target.write(chunk)
+        target.flush()
+        os.fchmod(target.fileno(), mode)
+        os.fsync(target.fileno())
+
+
+def _taken(handle: int, temporary: str, name: str) -> bool:
+    """Give a file a second name, which nothing may have; say whether that went: some disks know none."""
     try:
-        with os.fdopen(file, "wb") as target:
-            for chunk in chunks:
-                target.write(chunk)
-            target.flush()
-            os.fchmod(target.fileno(), mode)
-            os.fsync(target.fileno())
-        check()
-        os.replace(temporary, name, src_dir_fd=handle, dst_dir_fd=handle)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary, dir_fd=handle)
+        os.link(temporary, name, src_dir_fd=handle, dst_dir_fd=handle, follow_symlinks=False)
+    except FileExistsError:
         raise
+    except OSError:
+        with suppress(FileNotFoundError):
+            os.stat(name, dir_fd=handle, follow_symlinks=False)
+            raise FileExistsError(name) from None
+        return False
+    return True

@@ -1,5 +1,6 @@
 """`bnet template`: files with places to fill in, for a new build, pipeline, schedule or source."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,15 +16,21 @@ from bnet.codec.generalized import generalize
 from bnet.codec.parameters import missing_of, value_of, values_of
 from bnet.codec.shown import escaped
 from bnet.codec.templates import MOST_FILES
-from bnet.errors import BnetError, HubUnreachable, Invalid
+from bnet.errors import BnetError, HubUnreachable, Invalid, Taken
 from bnet.host.templates import FolderShelf, regular, walk, write_all
 from bnet.model.base import is_name
 from bnet.model.template import Parameter, Template
 
+LINES = "\n\t"
 HEADS = ("TEMPLATE", "OF", "")
 FOLDER = ".bnet/templates"
 SHIPPED = Path(__file__).resolve().parents[1] / "templates"
 LEFT_OUT = (".git", ".bnet", "node_modules", "__pycache__")
+SECRET = re.compile(
+    r"\.env(?!\.(example|sample|template)$)(\..*)?|secrets?\.(env|ya?ml|json)|.*\.(pem|key|p12|pfx|jks|kdbx)"
+    r"|id_(rsa|dsa|ecdsa|ed25519)|\.(netrc|npmrc|pypirc|pgpass|git-credentials)|credentials(\.json)?",
+    re.IGNORECASE,
+)
 
 
 @click.group()
@@ -79,7 +86,7 @@ def show(app: App, name: str, as_json: bool) -> None:
     out(table(("PARAMETER", "TYPE", "DEFAULT", ""), rows))
     for path, text in found.files.items():
         out(f"\n--- {escaped(path)}")
-        out(escaped(text, keep="\n").rstrip("\n"))
+        out(escaped(text, keep=LINES).rstrip("\n"))
 
 
 def _asked(told: dict[str, Any]) -> list[str]:
@@ -136,7 +143,7 @@ def apply(
     note(f"{name}, of {PLACES[found.origin]}")
     for path, text in filled.files.items():
         if dry_run:
-            out(f"--- {escaped(path)}\n{escaped(text.decode(), keep=chr(10))}".rstrip("\n"))
+            out(f"--- {escaped(path)}\n{escaped(text.decode(), keep=LINES)}".rstrip("\n"))
         else:
             out(f"{escaped(path)}: {_done(path in written, to_hub)}")
     if not dry_run:
@@ -185,7 +192,12 @@ def _answers(asked: dict[str, Parameter], said: dict[str, str]) -> dict[str, str
 @click.argument("name")
 @click.option("--from", "source", required=True, metavar="PATH", help="A bnet.yaml, or a directory.")
 @click.option("--param", "params", multiple=True, metavar="K=TEXT", help="Make each TEXT a place for K.")
-@click.option("--output", metavar="DIR", help="Where the template goes; otherwise .bnet/templates/NAME.")
+@click.option(
+    "--output",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Where the template goes; otherwise .bnet/templates/NAME.",
+)
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 @json_option
 def new(
@@ -201,6 +213,9 @@ def new(
         raise Invalid(f"{escaped(name)[:80]!r} is no name: use up to 64 of a-z, 0-9, '.', '_' and '-'")
     made = generalize(name, Path(source).resolve().name, _taken(Path(source)), dict(map(_pair, params)))
     target = Path(output) if output else _tree() / FOLDER / name
+    if others := [path for path in walk(target) if path not in made.files]:
+        listed = ", ".join(escaped(each) for each in others[:10])
+        raise Taken(f"{target} holds {listed}, which would be part of the template; take it away")
     written = write_all(target, made.files, force=force)
     if as_json:
         places = {key: {"default": text, "places": count} for key, (text, count) in made.places.items()}
@@ -208,7 +223,7 @@ def new(
         return
     for key, (text, count) in made.places.items():
         out(f"{key}: {escaped(text)}, in {count} place{'' if count == 1 else 's'}")
-    note(f"{target} is there; `bnet template apply {name} --dry-run` tries it")
+    note(f"{target} is there" + ("" if output else f"; `bnet template apply {name} --dry-run` tries it"))
 
 
 def _taken(source: Path) -> dict[str, bytes]:
@@ -217,6 +232,10 @@ def _taken(source: Path) -> dict[str, bytes]:
         raise Invalid("there is no such file or directory", file=str(source))
     base = source if source.is_dir() else source.parent
     paths = list(walk(source, LEFT_OUT)) if source.is_dir() else [source.name]
+    secret = [path for path in paths if source.is_dir() and SECRET.fullmatch(path.rpartition("/")[2])]
+    if secret:
+        note(f"left out, for it may be a secret: {', '.join(map(escaped, secret))}")
+        paths = [path for path in paths if path not in secret]
     if len(paths) > MOST_FILES:
         raise BnetError(f"{source} holds {len(paths):,} files; a template has at most {MOST_FILES}")
     found = {}

@@ -1,15 +1,15 @@
 """Templates on a disk, and the writing of what comes of one."""
 
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 from bnet.app.templates import in_the_way
 from bnet.codec.layout import DOCUMENT_LIMIT
-from bnet.errors import BnetError, Taken
-from bnet.files import read_or_none
-from bnet.inside import write_inside
+from bnet.errors import BnetError
+from bnet.inside import staged
 from bnet.model.template import Origin
 
 MOST_LOOKED_AT = 10_000  # files below a place for templates
@@ -44,34 +44,40 @@ def walk(root: Path, without: Sequence[str] = ()) -> Iterator[str]:
         BnetError: there are too many.
     """
     count = 0
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(root, onerror=_unless_absent):
         base = Path(folder)
         links = [each for each in folders if (base / each).is_symlink()]
         folders[:] = sorted(each for each in folders if each not in without and each not in links)
-        for name in sorted([*files, *links]):
+        for name in sorted({*files, *links}.difference(without)):
             count += 1
             if count > MOST_LOOKED_AT:
                 raise BnetError(f"{root} holds more than {MOST_LOOKED_AT:,} files; name a smaller directory")
             yield (base / name).relative_to(root).as_posix()
 
 
-def regular(path: Path) -> bytes | None:
-    """Return the content of a file that is no link and not too large for a template; else None."""
+def _unless_absent(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error  # what cannot be looked into would be missing without a word
+
+
+def regular(path: Path, most: int = DOCUMENT_LIMIT) -> bytes | None:
+    """Return the content of a file that is no link and has not more than so many bytes; else None."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        small = os.path.isfile(path) and status.st_size <= DOCUMENT_LIMIT
-        return file.read(DOCUMENT_LIMIT + 1) if small else None
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return None
+        data = file.read(most + 1)
+    return data if len(data) <= most else None
 
 
 def write_all(root: Path, files: Mapping[str, bytes], *, force: bool, dry: bool = False) -> list[str]:
     """Write files below a directory, all of them or none; return those that are new or have changed.
 
-    Each of them is written whole or not at all. A process that is killed in between leaves some of them; the next
-    one goes on, for what has the same text is not in the way.
+    Each gets its name when all of them are written. A process that is killed in between leaves some of them,
+    whole; the next one goes on, for what has the same text is not in the way.
 
     Args:
         root: the directory; it is made at need.
@@ -83,35 +89,35 @@ def write_all(root: Path, files: Mapping[str, bytes], *, force: bool, dry: bool 
         Taken: files are in the way.
         BnetError: a link or a file stands where a directory belongs.
     """
-    changed = [
-        path for path in files if (root / path).is_symlink() or read_or_none(root / path) != files[path]
-    ]
-    there = [path for path in changed if os.path.lexists(root / path)]
-    for path in changed:
+    for path in files:
         _check_above(root, path)
+    changed = [path for path, data in files.items() if regular(root / path, len(data)) != data]
+    there = [path for path in changed if os.path.lexists(root / path)]
     in_the_way(there, str(root), force=force or dry)
     if dry:
         return changed
     root.mkdir(parents=True, exist_ok=True)
-    new: list[Path] = []
-    try:
-        for path in changed:
-            target = root / path
-
-            def check(target: Path = target) -> None:
-                if not force and os.path.lexists(target):
-                    raise Taken(f"{target} has come to be meanwhile; nothing was written")
-
-            mode = 0o755 if files[path].startswith(b"#!") else 0o644
-            fresh = not os.path.lexists(target)
-            write_inside(root, path, [files[path]], mode=mode, check=check)
-            new += [target] if fresh else []
-    except BaseException:
-        for target in new:
-            with suppress(OSError):
-                target.unlink()
-        raise
+    with ExitStack() as stack:
+        ready = {
+            path: stack.enter_context(staged(root, path, [files[path]], mode=_mode(files[path])))
+            for path in changed
+        }
+        named: list[str] = []
+        try:
+            for path, give_name in ready.items():
+                give_name(new=not force)
+                named.append(path)
+        except BaseException as error:
+            for each in [] if force else named:
+                (root / each).unlink(missing_ok=True)
+            if isinstance(error, FileExistsError):
+                in_the_way([path], str(root), force=False)  # since it was looked for
+            raise
     return changed
+
+
+def _mode(data: bytes) -> int:
+    return 0o755 if data.startswith(b"#!") else 0o644
 
 
 def _check_above(root: Path, path: str) -> None:

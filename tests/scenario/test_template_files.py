@@ -88,6 +88,30 @@ def test_a_link_on_the_hub_is_no_file_of_a_template(net: Net) -> None:
     assert told.code == 2 and "coordination/templates/evil/f: is a link" in told.err
 
 
+def test_a_new_template_holds_what_is_there_and_neither_secrets_nor_what_an_older_one_left(net: Net) -> None:
+    place = net.top / "billing"
+    place.mkdir()
+    for name, text in (
+        ("README.md", "# billing\n"),
+        ("Makefile", "billing:\n\techo {billing}\n"),
+        (".env", "TOKEN=hunter2\n"),
+        (".git", "gitdir: /x\n"),
+    ):
+        (place / name).write_text(text)
+    words = ("template", "new", "service", "--from", "billing", "--param", "name=billing")
+    told = net.ok("me", *words)
+    assert "left out, for it may be a secret: .env" in told.err
+    applied = net.ok("me", "template", "apply", "service", "--set", "name=orders", "--dry-run")
+    assert applied.out == "--- Makefile\norders:\n\techo {orders}\n--- README.md\n# orders\n"
+    (place / "Makefile").unlink()
+    refused = net.bnet("me", *words, "--force")
+    assert refused.code == 6 and "holds Makefile, which would be part of the template" in refused.err
+    (net.top / ".bnet/templates/service/Makefile").unlink()
+    net.ok("me", *words, "--force")
+    elsewhere = net.ok("me", *words, "--output", "elsewhere")
+    assert "apply" not in elsewhere.err, "it is not looked for there"
+
+
 def test_without_any_hub_the_templates_of_the_tree_and_of_bnet_are_there(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     tree.mkdir()

@@ -20,7 +20,7 @@ from bnet.codec.patterns import Pattern
 from bnet.codec.templates import read_template
 from bnet.codec.tree import read_tree
 from bnet.errors import BnetError, Invalid, Taken
-from bnet.host.templates import FolderShelf, write_all
+from bnet.host.templates import FolderShelf, walk, write_all
 from bnet.model.template import Template
 
 MANIFEST = """\
@@ -300,22 +300,70 @@ def test_all_is_written_or_nothing(tmp_path: Path) -> None:
     assert write_all(tmp_path, files, force=False) == []
 
 
-def test_what_was_written_is_taken_back_when_the_rest_cannot_be(
+@pytest.mark.parametrize("force", [False, True])
+def test_nothing_has_its_name_when_the_rest_cannot_be_written(
+    force: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = os.fsync
+    calls = iter(range(9))
+
+    def full(handle: int) -> None:
+        if next(calls) == 2:
+            raise OSError(28, "No space left on device")
+        true(handle)
+
+    if force:
+        (tmp_path / "a").write_text("mine")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError):
+        write_all(tmp_path, {"a": b"1", "b": b"2", "c": b"3"}, force=force)
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("a", "mine")] * force
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_comes_to_be_while_it_is_written_is_not_written_over(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = os.fsync
+
+    def other(handle: int) -> None:
+        (tmp_path / "b").write_text("theirs")
+        true(handle)
+
+    def unknown(*words: object, **others: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fsync", other)
+    if not links:
+        monkeypatch.setattr(os, "link", unknown)
+    with pytest.raises(Taken, match="b is in the way"):
+        write_all(tmp_path, {"a": b"1", "b": b"2"}, force=False)
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("b", "theirs")]
+
+
+def test_a_pipe_in_the_way_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(Taken, match="a is in the way"):
+        write_all(tmp_path, {"a": b"1"}, force=False)
+    assert write_all(tmp_path, {"a": b"1"}, force=True) == ["a"]
+    assert (tmp_path / "a").read_text() == "1"
+
+
+def test_a_directory_that_may_not_be_looked_into_is_not_left_out_without_a_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bnet.host import templates
+    (tmp_path / "shut").mkdir()
+    true = os.scandir
 
-    true = templates.write_inside
+    def scandir(path: str) -> object:
+        if path.endswith("shut"):
+            raise PermissionError(13, "Permission denied", path)
+        return true(path)
 
-    def full(root: Path, path: str, *more: object, **others: object) -> None:
-        if path == "c":
-            raise OSError(28, "No space left on device")
-        true(root, path, *more, **others)
-
-    monkeypatch.setattr(templates, "write_inside", full)
-    with pytest.raises(OSError):
-        write_all(tmp_path, {"a": b"1", "b": b"2", "c": b"3"}, force=False)
-    assert os.listdir(tmp_path) == []
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(PermissionError):
+        list(walk(tmp_path))
+    assert list(walk(tmp_path / "nowhere")) == []
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
