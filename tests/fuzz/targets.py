@@ -6,6 +6,7 @@ import awaiting
 import caching
 import comparing
 import correspondence
+import filling
 import hosting
 import ledgers
 import printed
@@ -19,6 +20,7 @@ TARGETS: dict[str, Target] = {
         *caching.TARGETS,
         *comparing.TARGETS,
         *correspondence.TARGETS,
+        *filling.TARGETS,
         *hosting.TARGETS,
         *printed.TARGETS,
         *ledgers.TARGETS,
