@@ -185,8 +185,9 @@ class MemoryHub:
         self.repository.blobs |= {oid: tree[path] for path, oid in found.items()}
         return found
 
-    def contents(self, oids: Sequence[str]) -> Mapping[str, bytes]:
-        return {oid: self.repository.blobs[oid] for oid in oids if oid in self.repository.blobs}
+    def contents(self, oids: Sequence[str], limit: int = 1 << 30) -> Mapping[str, bytes]:
+        found = {oid: self.repository.blobs[oid] for oid in oids if oid in self.repository.blobs}
+        return {oid: data for oid, data in found.items() if len(data) <= limit}
 
     def write(self, commits: Sequence[Commit]) -> list[str]:
         return [self.repository.put(commit) for commit in commits]

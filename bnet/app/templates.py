@@ -1,6 +1,7 @@
 """Where templates are looked for, what there is, and the putting of what comes of one on the hub."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 from msgspec.structs import replace
@@ -50,21 +51,24 @@ class HubShelf:
 
     def read(self, paths: Sequence[str]) -> Mapping[str, bytes]:
         """Return the contents of files."""
-        regular = self._hub.blobs(self._tip, layout.TEMPLATES)
-        wanted = [path for path in (layout.TEMPLATES + each for each in paths) if path in regular]
-        found = self._hub.read(self._tip, wanted)
-        return {path.removeprefix(layout.TEMPLATES): data for path, data in found.items()}
+        oids = {path: self._regular[path] for path in paths if path in self._regular}
+        contents = self._hub.contents(list(oids.values()), layout.DOCUMENT_LIMIT)
+        return {path: contents[oid] for path, oid in oids.items() if oid in contents}
+
+    @cached_property
+    def _regular(self) -> Mapping[str, str]:
+        found = self._hub.blobs(self._tip, layout.TEMPLATES)
+        return {path.removeprefix(layout.TEMPLATES): oid for path, oid in found.items()}
 
 
 def every(shelves: Sequence[Shelf]) -> list[dict[str, Any]]:
     """Return all templates as plain objects, by name; of two with one name the one that counts."""
     told: dict[str, dict[str, Any]] = {}
     for shelf in shelves:
-        for name in sorted({name for path in shelf.paths() if (name := name_of(path)) is not None}):
-            if name in told:
-                continue
+        listed = shelf.paths()
+        for name in _names(listed) - told.keys():
             try:
-                told[name] = describe(_load(shelf, name))
+                told[name] = describe(_load(shelf, name, listed))
             except Invalid as error:
                 told[name] = {"name": name, "origin": shelf.origin, "problem": escaped(str(error))}
     return [told[name] for name in sorted(told)]
@@ -79,16 +83,20 @@ def find(shelves: Sequence[Shelf], name: str) -> Template:
     """
     known: list[str] = []
     for shelf in shelves:
-        there = {each for path in shelf.paths() if (each := name_of(path)) is not None}
+        listed = shelf.paths()
+        there = _names(listed)
         if name in there:
-            return _load(shelf, name)
+            return _load(shelf, name, listed)
         known += there
     there_are = nearest(name, sorted(known)) if known else ""
     raise BnetError(f"there is no template {escaped(name)[:80]}{there_are}", hint="bnet template list")
 
 
-def _load(shelf: Shelf, name: str) -> Template:
-    listed = shelf.paths()
+def _names(listed: Sequence[str]) -> set[str]:
+    return {name for path in listed if (name := name_of(path)) is not None}
+
+
+def _load(shelf: Shelf, name: str, listed: Sequence[str]) -> Template:
     single = name + ENDING
     folder = f"{name}/"
     if f"{folder}{MANIFEST}" not in listed:

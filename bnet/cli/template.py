@@ -62,7 +62,7 @@ def list_templates(app: App, as_json: bool) -> None:
 def _row(told: dict[str, Any]) -> list[str]:
     if told["problem"] is not None:
         return [told["name"], told["origin"], f"cannot be read: {told['problem']}"]
-    return [told["name"], told["origin"], escaped(told["description"])]
+    return [told["name"], told["origin"], escaped(" ".join(told["description"].split()))]
 
 
 @template.command()

@@ -88,6 +88,11 @@ def read_template(name: str, origin: Origin, where: str, found: Mapping[str, byt
             raise Invalid("stands among the `files` of template.yaml too", file=said)
         shown[path] = said
         texts[path] = _decoded(data, said)
+    if all(path.startswith(PARTS) for path in texts):
+        said = "has no files to fill in: put them under `files`" + (
+            "" if single else " or beside template.yaml"
+        )
+        raise Invalid(said, file=file)
     if len(texts) > MOST_FILES:
         raise Invalid(f"has {len(texts)} files; a template has at most {MOST_FILES}", file=where)
     for path in texts:

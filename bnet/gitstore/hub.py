@@ -214,8 +214,8 @@ class RemoteHub:
     def blobs(self, tip: str, under: str) -> Mapping[str, str]:
         return objects.blobs(self._repo, tip, under)
 
-    def contents(self, oids: Sequence[str]) -> Mapping[str, bytes]:
-        return objects.read_blobs(self._repo, dict.fromkeys(oids), limit=1 << 30)
+    def contents(self, oids: Sequence[str], limit: int = 1 << 30) -> Mapping[str, bytes]:
+        return objects.read_blobs(self._repo, dict.fromkeys(oids), limit)
 
     def write(self, commits: Sequence[Commit]) -> list[str]:
         if any(each.like for each in commits):

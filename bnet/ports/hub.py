@@ -147,8 +147,8 @@ class Hub(Protocol):
     def blobs(self, tip: str, under: str) -> Mapping[str, str]:
         """Return the regular files under a directory at a commit: path -> id of its content."""
 
-    def contents(self, oids: Sequence[str]) -> Mapping[str, bytes]:
-        """Return contents by their ids."""
+    def contents(self, oids: Sequence[str], limit: int = 1 << 30) -> Mapping[str, bytes]:
+        """Return contents by their ids; those of more bytes than the limit are left out, unread."""
 
     def write(self, commits: Sequence[Commit]) -> list[str]:
         """Write commits into the private copy, and return their ids."""

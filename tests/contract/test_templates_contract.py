@@ -59,16 +59,23 @@ def test_templates_are_read_from_a_commit_and_a_broken_one_is_named(world: World
             "coordination/templates/two/g": b"y",
             "coordination/templates/README.md": b"for people",
             "coordination/templates/bad/template.yaml": b"[",
+            "coordination/templates/huge/template.yaml": b"description: huge\n",
+            "coordination/templates/huge/f": b"x" * 1_000_001,
         }
     )
     ledger = world.machine("a").ledger
     shelf = HubShelf(ledger.hub, ledger.state.tip)
     assert [(each["name"], each["problem"] is None) for each in every([shelf])] == [
         ("bad", False),
+        ("huge", False),
         ("one", True),
         ("two", True),
     ]
     assert dict(find([shelf], "two").files) == {"g": "y"}
     with pytest.raises(Invalid, match=r"coordination/templates/bad/template\.yaml:2"):
         find([shelf], "bad")
+    with pytest.raises(
+        Invalid, match=r"coordination/templates/huge/f: is a link or .* more than 1,000,000 bytes"
+    ):
+        find([shelf], "huge")
     assert ledger.state.problems == ()

@@ -379,6 +379,10 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     assert os.listdir(outside) == [] and sorted(os.listdir(inside)) == ["way", "x"]
 
 
+def test_a_template_of_nothing_is_refused() -> None:
+    assert "trial/template.yaml: has no files to fill in" in refusal({"_parts/x": "x", "README.md": "x"})
+
+
 def test_a_template_that_is_too_large_is_refused_before_it_is_read() -> None:
     assert "has files of more than 5,000,000 bytes" in refusal({f"f{n}": "x" * 999_999 for n in range(6)})
 
@@ -394,7 +398,7 @@ def test_a_link_in_a_template_is_refused(tmp_path: Path) -> None:
 def test_the_first_place_with_a_name_counts(tmp_path: Path) -> None:
     for place, text in (("one", "description: first"), ("two", "description: second")):
         (tmp_path / place).mkdir()
-        (tmp_path / place / "t.yaml").write_text(text)
+        (tmp_path / place / "t.yaml").write_text(f"{text}\nfiles: {{f: x}}\n")
     shelves = [FolderShelf(tmp_path / each, "tree") for each in ("none", "one", "two")]
     assert find(shelves, "t").manifest.description == "first"
     assert [each["description"] for each in every(shelves)] == ["first"]
