@@ -105,15 +105,18 @@ def write_all(root: Path, files: Mapping[str, bytes], *, force: bool, dry: bool 
         named: list[str] = []
         try:
             for path, give_name in ready.items():
-                give_name(new=not force)
-                named.append(path)
-        except BaseException as error:
-            for each in [] if force else named:
-                (root / each).unlink(missing_ok=True)
-            if isinstance(error, FileExistsError):
-                in_the_way([path], str(root), force=False)  # since it was looked for
+                try:
+                    give_name(new=not force)
+                except FileExistsError:  # since it was looked for
+                    if regular(root / path, len(files[path])) != files[path]:
+                        in_the_way([path], str(root), force=False)
+                else:
+                    named.append(path)
+        except BaseException:
+            for path in [] if force else named:
+                (root / path).unlink(missing_ok=True)
             raise
-    return changed
+    return named
 
 
 def _mode(data: bytes) -> int:

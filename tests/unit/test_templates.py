@@ -339,6 +339,8 @@ def test_what_comes_to_be_while_it_is_written_is_not_written_over(
     with pytest.raises(Taken, match="b is in the way"):
         write_all(tmp_path, {"a": b"1", "b": b"2"}, force=False)
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("b", "theirs")]
+    (tmp_path / "b").unlink()
+    assert write_all(tmp_path, {"a": b"1", "b": b"theirs"}, force=False) == ["a"], "it is so already"
 
 
 def test_a_pipe_in_the_way_is_not_waited_for(tmp_path: Path) -> None:
