@@ -75,7 +75,12 @@ def staged(root: Path, path: str, chunks: Iterable[bytes], *, mode: int) -> Iter
         for part in above:
             handle = _below(handle, part, path)
         try:
-            _write(handle, temporary, chunks, mode & 0o777)
+            try:
+                _write(handle, temporary, chunks, mode & 0o777)
+            except OSError as error:
+                if error.filename in (None, temporary):
+                    error.filename = str(root / path)  # people know it by its own name
+                raise
             yield give_name
         finally:
             with suppress(FileNotFoundError):

@@ -114,7 +114,7 @@ def _load(shelf: Shelf, name: str, listed: Sequence[str]) -> Template:
         if path not in found:
             limit = layout.DOCUMENT_LIMIT
             raise Invalid(
-                f"is a link or no regular file, or has more than {limit:,} bytes",
+                f"is a link or no regular file, may not be read, or has more than {limit:,} bytes",
                 file=f"{shelf.where}/{escaped(path)}",
             )
     return read_template(name, shelf.origin, where, {wanted[path]: found[path] for path in wanted})

@@ -243,7 +243,8 @@ def _taken(source: Path) -> dict[str, bytes]:
         data = regular(base / path)
         if data is None:
             raise Invalid(
-                "is a link or no regular file, or is too large for a template", file=str(base / path)
+                "is a link or no regular file, may not be read, or is too large for a template",
+                file=str(base / path),
             )
         found[path] = data
     return found

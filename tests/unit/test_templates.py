@@ -315,8 +315,9 @@ def test_nothing_has_its_name_when_the_rest_cannot_be_written(
     if force:
         (tmp_path / "a").write_text("mine")
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError):
+    with pytest.raises(OSError) as caught:
         write_all(tmp_path, {"a": b"1", "b": b"2", "c": b"3"}, force=force)
+    assert caught.value.filename == str(tmp_path / "c")
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("a", "mine")] * force
 
 
