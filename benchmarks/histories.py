@@ -13,7 +13,7 @@ from pathlib import Path
 from common import Row, disk_bytes, git, human, ledger_of, network, packed_bytes
 from msgspec.structs import replace
 
-from bnet.app.telemetry import Draft
+from bnet.app.server.telemetry import Draft
 from bnet.model.command import Submit
 from bnet.model.run import Intent, RunExit, RunFact
 from bnet.model.server import Heartbeat

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common import Row, ledger_of, network, spread
 
-from bnet.app.hold import Hold
+from bnet.app.locks.hold import Hold
 from bnet.cli.playground import Playground
 
 TURNS = 6  # of each

@@ -13,7 +13,7 @@ from common import Row
 
 from bnet.app.ledger import Ledger
 from bnet.app.lookup import Lookup
-from bnet.app.polling import Polling
+from bnet.app.steward.polling import Polling
 from bnet.codec import layout
 from bnet.codec.documents import encode
 from bnet.gitstore.mirrors import Mirrors

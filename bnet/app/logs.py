@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from bnet.app.telemetry import join_chunks, run_path
+from bnet.app.server.telemetry import join_chunks, run_path
 from bnet.model.job import Job
 from bnet.ports.hub import Hub, Look
 

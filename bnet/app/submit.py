@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from bnet.app.acknowledge import NotAddressed, acknowledge
 from bnet.app.ledger import Ledger
 from bnet.app.lookup import Lookup
+from bnet.app.messages.acknowledge import NotAddressed, acknowledge
 from bnet.app.snapshot import NoLedger
 from bnet.codec import letter_paths, letters
 from bnet.codec.documents import Unreadable, decode

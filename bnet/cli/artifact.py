@@ -13,7 +13,7 @@ from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo, BnetError
 
 if TYPE_CHECKING:
-    from bnet.app.artifacts import Chosen
+    from bnet.app.artifacts.depot import Chosen
 
 
 @click.group()
@@ -26,7 +26,7 @@ def artifact() -> None:
 
 def pick(app: App, word: str) -> "Chosen":
     """Return the attempt that a word means; the ledger has been refreshed."""
-    from bnet.app.artifacts import chosen, job_word
+    from bnet.app.artifacts.depot import chosen, job_word
 
     meant = job_word(word)
     if meant is None:
@@ -64,7 +64,7 @@ def get(
 
     Example: bnet artifact get 12 "*.whl" --output dist
     """
-    from bnet.app.artifacts import as_artifact, fetch, matching
+    from bnet.app.artifacts.depot import as_artifact, fetch, matching
     from bnet.rules.keeping import given_up
 
     state = app.read().state
@@ -113,7 +113,7 @@ def verify(app: App, job: str, as_json: bool) -> None:
 
     Example: bnet artifact verify 12
     """
-    from bnet.app.artifacts import verify as look_at
+    from bnet.app.artifacts.depot import verify as look_at
 
     app.read()
     meant, depot = pick(app, job), depot_of(app)

@@ -16,7 +16,7 @@ from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo, BnetError
 
 if TYPE_CHECKING:
-    from bnet.app.comparing import Compared, Side
+    from bnet.app.artifacts.comparing import Compared, Side
 
 SHOWN = 40  # differences that are shown of a file
 
@@ -35,7 +35,7 @@ def compare(app: App, one: str, other: str | None, as_json: bool) -> None:
 
     Example: bnet artifact compare 12 13
     """
-    from bnet.app.comparing import compare as look_at
+    from bnet.app.artifacts.comparing import compare as look_at
 
     names, sides = _sides(app, one, other)
     found = look_at(sides[0], sides[1], app.machine.home.cache / "incoming")
@@ -53,10 +53,10 @@ def compare(app: App, one: str, other: str | None, as_json: bool) -> None:
 
 
 def _sides(app: App, one: str, other: str | None) -> tuple[list[str], "list[Mapping[str, Side]]"]:
-    from bnet.app.comparing import of_run, two_of
+    from bnet.app.artifacts.comparing import of_run, two_of
 
     if other is None:
-        from bnet.app.artifacts import job_word
+        from bnet.app.artifacts.depot import job_word
 
         meant = job_word(one)
         if meant is None:
@@ -73,7 +73,7 @@ def _sides(app: App, one: str, other: str | None) -> tuple[list[str], "list[Mapp
 
 
 def _side(app: App, word: str) -> "tuple[str, Mapping[str, Side]]":
-    from bnet.app.comparing import of_directory, of_run
+    from bnet.app.artifacts.comparing import of_directory, of_run
 
     path = Path(word)
     if path.exists():

@@ -30,7 +30,7 @@ def list_kept(app: App, name: str | None, files: bool, as_json: bool) -> None:
 
     Example: bnet artifact list wheel-regex
     """
-    from bnet.app.artifacts import job_word
+    from bnet.app.artifacts.depot import job_word
 
     state, now = app.read().state, app.machine.clock.now()
     meant = None if name is None else job_word(name)
@@ -117,9 +117,9 @@ def prune(app: App, jobs: tuple[str, ...], reason: str, dry_run: bool) -> None:
 
     Example: bnet artifact prune --dry-run
     """
-    from bnet.app.artifacts import job_word
-    from bnet.app.clearing import clear, due, give_up_now
-    from bnet.app.steward import at_once
+    from bnet.app.artifacts.clearing import clear, due, give_up_now
+    from bnet.app.artifacts.depot import job_word
+    from bnet.app.steward.office import at_once
     from bnet.wiring.stores import sweep_store
 
     state = app.read().state

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from bnet.app.describe_messages import Reader, describe_entry
+from bnet.app.told.messages import Reader, describe_entry
 from bnet.cli.context import App
 from bnet.cli.render import out
 from bnet.errors import HubUnreachable, Invalid
 
 if TYPE_CHECKING:
-    from bnet.app.correspond import Found
     from bnet.app.ledger import Ledger
-    from bnet.app.post import Post
+    from bnet.app.messages.correspond import Found
+    from bnet.app.messages.post import Post
     from bnet.model.state import State
 
 
@@ -71,7 +71,7 @@ class Desk:
         Raises:
             BnetError: there is none, or several; the hub is away.
         """
-        from bnet.app.correspond import find
+        from bnet.app.messages.correspond import find
 
         try:
             self.refresh()

@@ -25,8 +25,8 @@ def doctor(app: App, repair: bool, as_json: bool) -> None:
 
     Example: bnet doctor --repair
     """
-    from bnet.app.doctor import examine
-    from bnet.app.repair import mend_hub, mend_machine
+    from bnet.app.doctor.examine import examine
+    from bnet.app.doctor.repair import mend_hub, mend_machine
     from bnet.wiring.patients import patient_of
 
     patient = patient_of(app.machine, _url(app))

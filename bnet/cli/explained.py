@@ -9,7 +9,7 @@ from bnet.codec.shown import escaped
 from bnet.errors import BnetError
 
 if TYPE_CHECKING:
-    from bnet.app.comparing import Compared
+    from bnet.app.artifacts.comparing import Compared
     from bnet.compare.explain import Difference
     from bnet.model.job import Job
 
@@ -35,8 +35,8 @@ def _lines(each: "Difference") -> Iterator[str]:
 
 def brief(app: App, job: "Job") -> Sequence[str]:
     """Return in a few lines why what several servers made of a job differs; nothing that cannot be had quickly."""
-    from bnet.app.comparing import compare as look_at
-    from bnet.app.comparing import of_run, two_of
+    from bnet.app.artifacts.comparing import compare as look_at
+    from bnet.app.artifacts.comparing import of_run, two_of
     from bnet.compare.blobs import Budget
 
     hint = f"all of it: bnet artifact compare {job.number}"

@@ -97,8 +97,8 @@ def _seconds(app: App, name: str, text: str) -> float:
 
 
 def _jobs(app: App, asked: dict[str, Any]) -> None:
-    from bnet.app.describe import describe_job
     from bnet.app.history import annals, search
+    from bnet.app.told.jobs import describe_job
     from bnet.model.history import Query
 
     ledger = app.read()
@@ -178,8 +178,8 @@ def _told(event: "Event") -> str:
 
 
 def _at(app: App, text: str, as_json: bool) -> None:
-    from bnet.app.describe import describe_job, describe_network
     from bnet.app.history import state_at
+    from bnet.app.told.jobs import describe_job, describe_network
 
     ledger = app.read()
     now = app.machine.clock.now()

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bnet.app.adopt import Survey
+from bnet.app.hub.adopt import Survey
 from bnet.app.ledger import Diverged, Ledger
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.render import note, out, out_json, seconds
@@ -32,7 +32,7 @@ def show(app: App, as_json: bool) -> None:
 
     Example: bnet hub show --json
     """
-    from bnet.app.describe_hub import describe_hub
+    from bnet.app.told.hub import describe_hub
 
     ledger = app.read()
     look = app.machine.checkup(app.url)
@@ -70,7 +70,7 @@ def upgrade(app: App, to: int | None) -> None:
 
     Example: bnet hub upgrade
     """
-    from bnet.app.upgrade import upgrade as upgrade_hub
+    from bnet.app.hub.upgrade import upgrade as upgrade_hub
 
     before, after = upgrade_hub(app.read(), to)
     if before == after:
@@ -89,8 +89,8 @@ def adopt(app: App, yes: bool) -> None:
 
     Example: bnet hub adopt
     """
-    from bnet.app.adopt import adopt as adopt_hub
-    from bnet.app.adopt import keep, survey
+    from bnet.app.hub.adopt import adopt as adopt_hub
+    from bnet.app.hub.adopt import keep, survey
 
     theirs = app.ledger
     tip = _diverged(app, theirs)

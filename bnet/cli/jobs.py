@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import click
 
-from bnet.app.describe import conditions, describe_fully, describe_job
-from bnet.app.expect import add_expected, advice, describe_ahead, likely, outlook, roughly, start_of
 from bnet.app.lookup import all_archived, archived_jobs
 from bnet.app.submit import send
+from bnet.app.told.expect import add_expected, advice, describe_ahead, likely, outlook, roughly, start_of
+from bnet.app.told.jobs import conditions, describe_fully, describe_job
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.render import JOB_HEADS, age, job_rows, note, out, out_json, reason, seconds, table, word
 from bnet.codec.shown import escaped

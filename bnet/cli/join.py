@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from bnet.app.join import Application, Joined, check_home, check_name, read_hub, try_hub
-from bnet.app.join import join as join_network
-from bnet.app.probes import Probe, RoundTrips
+from bnet.app.hub.join import Application, Joined, check_home, check_name, read_hub, try_hub
+from bnet.app.hub.join import join as join_network
+from bnet.app.hub.probes import Probe, RoundTrips
 from bnet.cli.context import App, absolute, json_option, pass_app
 from bnet.cli.render import note, out, out_json
 from bnet.host.minutely import Kind, own_program

@@ -14,7 +14,7 @@ from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo, BnetError, Taken
 
 if TYPE_CHECKING:
-    from bnet.app.hold import Hold
+    from bnet.app.locks.hold import Hold
 
 OWN_FAILURE = 125  # `lock run` ends with the command's own code, and with this one for its own failures
 LEAST_TTL = 2.0  # seconds
@@ -59,8 +59,8 @@ def lock() -> None:
 
 
 def _hold(app: App, name: str, ttl: float | None, why: str) -> "Hold":
-    from bnet.app.hold import Hold
-    from bnet.app.standing import ttl_of
+    from bnet.app.locks.hold import Hold
+    from bnet.app.server.standing import ttl_of
 
     state = app.read().state
     ttl_s = max(LEAST_TTL, ttl or ttl_of(state))
@@ -137,8 +137,8 @@ def run(
 
     Example: bnet lock run deploy --timeout 10m -- ./deploy.sh
     """
-    from bnet.app.guard import guard
-    from bnet.app.hold import Lost
+    from bnet.app.locks.guard import guard
+    from bnet.app.locks.hold import Lost
 
     try:
         hold = _hold(app, name, ttl, reason or " ".join(command)[:200])
@@ -186,7 +186,7 @@ def release(app: App, name: str, token: int | None) -> None:
 
     Example: bnet lock release db --token 4711
     """
-    from bnet.app.locks import release as release_lock
+    from bnet.app.locks.outside import release as release_lock
 
     release_lock(app.ledger, name, _token(token), app.who)
     note(f"lock {name} is released")
@@ -202,7 +202,7 @@ def extend(app: App, name: str, token: int | None, span: float) -> None:
 
     Example: bnet lock extend db --for 30m
     """
-    from bnet.app.locks import extend as extend_lock
+    from bnet.app.locks.outside import extend as extend_lock
 
     extend_lock(app.ledger, name, _token(token), app.who, span)
 
@@ -218,7 +218,7 @@ def check(app: App, name: str, token: int | None) -> None:
 
     Example: bnet lock check db && ./migrate.sh
     """
-    from bnet.app.describe import describe_lock
+    from bnet.app.told.jobs import describe_lock
 
     token = _token(token)
     told = describe_lock(name, app.read().state)["holders"]
@@ -239,7 +239,7 @@ def list_locks(app: App, as_json: bool) -> None:
 
     Example: bnet lock list
     """
-    from bnet.app.describe import describe_locks
+    from bnet.app.told.jobs import describe_locks
 
     told = describe_locks(app.read().state)
     rows = (row for each in told for row in _rows(each))
@@ -272,7 +272,7 @@ def break_lock(app: App, name: str, token: int | None, reason: str) -> None:
 
     Example: bnet lock break deploy --reason "its laptop is in a bag"
     """
-    from bnet.app.locks import take_away
+    from bnet.app.locks.outside import take_away
 
     if not reason.strip():
         raise BnetError("the reason is empty; whoever holds the lock will want to know it")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bnet.app.describe_messages import describe_entry, threads
+from bnet.app.told.messages import describe_entry, threads
 from bnet.cli.context import json_option
 from bnet.cli.desk import Desk, digest, pass_desk, say_json
 from bnet.cli.render import age, note, out, table, word
@@ -15,8 +15,8 @@ from bnet.errors import BnetError, Damaged
 from bnet.model.message import Entry
 
 if TYPE_CHECKING:
-    from bnet.app.correspond import Found
-    from bnet.app.post import Post
+    from bnet.app.messages.correspond import Found
+    from bnet.app.messages.post import Post
 
 HEADS = ("", "ID", "FROM", "TO", "PRIORITY", "SUBJECT", "WAITS FOR", "SENT")
 
@@ -62,7 +62,7 @@ def _listed(post: "Post") -> tuple[list[Entry], dict[str, Any]]:
 
 
 def _archived(desk: Desk) -> tuple[list[Entry], dict[str, Any]]:
-    from bnet.app.correspond import archived
+    from bnet.app.messages.correspond import archived
 
     found = archived(desk.ledger)
     return [each.entry for each in found], {each.entry.key: each.acks for each in found}
@@ -199,7 +199,7 @@ def thread(desk: Desk, reference: str, as_json: bool) -> None:
 
     Example: bnet message thread k3f9
     """
-    from bnet.app.correspond import archived, whole
+    from bnet.app.messages.correspond import archived, whole
 
     found = desk.find(reference)
     name, state = found.entry.thread, desk.ledger.state

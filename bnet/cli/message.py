@@ -56,8 +56,8 @@ def send(desk: Desk, /, **fields: Any) -> None:
 
     Example: bnet message send --to build2 --subject "The disk is full" --body - --within 4h
     """
-    from bnet.app.correspond import draft, reply_to
     from bnet.app.lookup import Lookup
+    from bnet.app.messages.correspond import draft, reply_to
     from bnet.app.submit import send_message
 
     front = _front(fields, desk.who, auto=MESSAGE in desk.app.machine.env)
@@ -202,7 +202,7 @@ def rules(desk: Desk, reference: str | None, as_json: bool) -> None:
 
     Example: bnet message rules --for k3f9
     """
-    from bnet.app.describe_messages import describe_rules
+    from bnet.app.told.messages import describe_rules
     from bnet.rules.automatic import rule_for
 
     if reference is not None:
@@ -246,7 +246,7 @@ def archive(desk: Desk, older_than: str | None) -> None:
 
     Example: bnet message archive --older-than 7d
     """
-    from bnet.app.correspond import file_old
+    from bnet.app.messages.correspond import file_old
     from bnet.codec.durations import parse_duration
 
     try:

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from bnet.app.describe_messages import with_messages
-from bnet.app.expect import add_expected, outlook
-from bnet.app.found import Wanted, establish
-from bnet.app.overview import heartbeats, overview, sentence
-from bnet.app.site import choose
+from bnet.app.hub.found import Wanted, establish
+from bnet.app.hub.site import choose
+from bnet.app.told.expect import add_expected, outlook
+from bnet.app.told.messages import with_messages
+from bnet.app.told.overview import heartbeats, overview, sentence
 from bnet.cli.context import App, absolute, json_option, pass_app
 from bnet.cli.desk import Desk
 from bnet.cli.render import JOB_HEADS, age, job_rows, note, out, out_json, table, word
@@ -75,7 +75,7 @@ def init(
 
 def _must_be_named(branch: str, machine: Any, url: str) -> bool:
     """Tell whether others would look for the ledger on another branch."""
-    from bnet.app.whereabouts import ledger_branch
+    from bnet.app.hub.whereabouts import ledger_branch
 
     return ledger_branch(machine.grounds.behind(url, "bnet")) != branch
 
@@ -155,7 +155,7 @@ def _server_row(told: dict[str, Any], now: Any) -> list[str]:
 
 
 def _tell_running(state: Any, coming: Forecast, now: Any) -> None:
-    from bnet.app.describe import describe_job
+    from bnet.app.told.jobs import describe_job
 
     running = [job for _, job in sorted(state.jobs.items()) if job.state == "running"]
     if running:

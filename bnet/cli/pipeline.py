@@ -8,8 +8,8 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from bnet.app.pipelines import describe_run, run_of, runs
 from bnet.app.submit import submit
+from bnet.app.told.pipelines import describe_run, run_of, runs
 from bnet.cli.context import App, absolute, json_option, pass_app
 from bnet.cli.jobs import find
 from bnet.cli.render import note, out, out_json, out_list, reason, seconds, table, word

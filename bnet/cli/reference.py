@@ -17,7 +17,7 @@ from typing import Any, Literal
 import click
 import msgspec
 
-from bnet.app.describe_hub import in_force
+from bnet.app.told.hub import in_force
 from bnet.cli.main import VERBS, cli
 from bnet.cli.render import seconds
 from bnet.model import (

@@ -6,7 +6,8 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from bnet.app.releases import (
+from bnet.app.submit import send
+from bnet.app.told.releases import (
     absent,
     chosen,
     describe_environments,
@@ -14,7 +15,6 @@ from bnet.app.releases import (
     describe_standing,
     pinned_by,
 )
-from bnet.app.submit import send
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.depot import depot_of
 from bnet.cli.jobs import find, print_new

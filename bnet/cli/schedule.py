@@ -8,8 +8,8 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from bnet.app.schedules import all_firings, asked, describe, describe_one, firings, newest_jobs
 from bnet.app.submit import send, submit
+from bnet.app.told.schedules import all_firings, asked, describe, describe_one, firings, newest_jobs
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.render import note, out, out_json, table, word
 from bnet.codec import layout

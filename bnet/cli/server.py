@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bnet.app.describe import by_name, describe_server
 from bnet.app.submit import send
+from bnet.app.told.jobs import by_name, describe_server
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.render import note, out_list, word
 from bnet.errors import BnetError
 from bnet.model.command import Command, DrainServer, PauseServer, ResumeServer
 
 if TYPE_CHECKING:
-    from bnet.app.leave import Left
+    from bnet.app.hub.leave import Left
 
 
 @click.group()
@@ -115,7 +115,7 @@ def leave(app: App, name: str | None, force: bool) -> None:
 
     Example: bnet server leave
     """
-    from bnet.app.leave import leave as leave_network
+    from bnet.app.hub.leave import leave as leave_network
     from bnet.wiring.duty import Duty
 
     machine = app.machine
@@ -147,7 +147,7 @@ def remove(app: App, name: str, force: bool) -> None:
 
     Example: bnet server remove build2
     """
-    from bnet.app.leave import remove as remove_server
+    from bnet.app.hub.leave import remove as remove_server
     from bnet.cli.join import Waiting
 
     me = app.machine.identity

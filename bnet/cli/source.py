@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from bnet.app.polling import matching
-from bnet.app.sources import add as add_source
-from bnet.app.sources import as_file, describe_sources
+from bnet.app.steward.polling import matching
 from bnet.app.submit import send
+from bnet.app.told.sources import add as add_source
+from bnet.app.told.sources import as_file, describe_sources
 from bnet.cli.borrow import borrow, distrust
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.render import note, out, out_json, out_list, word

@@ -19,7 +19,7 @@ def steward(app: App, once: bool, detached: bool) -> None:
 
     Example: bnet steward --once
     """
-    from bnet.app.steward import holder_of
+    from bnet.app.steward.office import holder_of
     from bnet.wiring.duty import Duty
 
     duty = Duty(app.machine)

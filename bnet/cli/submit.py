@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from bnet.app.expect import advice, likely, roughly, start_of
 from bnet.app.submit import submit as submit_jobs
+from bnet.app.told.expect import advice, likely, roughly, start_of
 from bnet.cli.context import App, json_option
 from bnet.cli.jobs import find, foresee, print_new
 from bnet.cli.render import note

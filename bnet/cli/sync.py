@@ -10,7 +10,7 @@ from bnet.cli.render import note, out_json
 from bnet.errors import BnetError, HubUnreachable, Taken
 
 if TYPE_CHECKING:
-    from bnet.app.cycle import Report
+    from bnet.app.server.cycle import Report
 
 
 @click.command()
@@ -23,7 +23,7 @@ def sync(app: App, no_claim: bool, delay: float, as_json: bool) -> None:
 
     Example: bnet sync
     """
-    from bnet.app.service import Service
+    from bnet.app.server.service import Service
     from bnet.wiring.duty import Duty
 
     app.machine.clock.sleep(delay)
@@ -94,7 +94,7 @@ def agent(app: App, jobs: int | None, idle_exit: float | None, interval: float |
 
     Example: bnet agent --jobs 1 --idle-exit 300
     """
-    from bnet.app.service import Agent, Service
+    from bnet.app.server.service import Agent, Service
     from bnet.wiring.duty import Duty
 
     service = Service(Duty(app.machine))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bnet.errors import BnetError
 
 if TYPE_CHECKING:
-    from bnet.app.hold import Hold
+    from bnet.app.locks.hold import Hold
 
 MARK = "BNET_HOLD_"  # with the holding's id: a variable of all that runs under it, whatever else they hold
 TOKEN = "BNET_LOCK_TOKEN"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bnet.app.site import Behind, Ground, Kind
+from bnet.app.hub.site import Behind, Ground, Kind
 from bnet.codec.addresses import shown
 from bnet.errors import BnetError, HubUnreachable
 from bnet.files import move

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bnet import idle
-from bnet.app.finding import RunSight
+from bnet.app.doctor.finding import RunSight
 from bnet.app.submit import Letter
 from bnet.codec.documents import Unreadable, decode
 from bnet.codec.frozen import is_whole

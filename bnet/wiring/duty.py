@@ -6,12 +6,12 @@ from functools import cached_property
 from pathlib import Path
 
 from bnet import idle
-from bnet.app.cycle import Node
-from bnet.app.hold import HOLDS
-from bnet.app.intent import BUILT, Builder
+from bnet.app.locks.hold import HOLDS
 from bnet.app.lookup import Lookup
+from bnet.app.server.cycle import Node
+from bnet.app.server.intent import BUILT, Builder
+from bnet.app.server.supervise import run_environment
 from bnet.app.submit import Outbox
-from bnet.app.supervise import run_environment
 from bnet.errors import BnetError
 from bnet.files import read_json, read_or_none, write_atomic, write_json
 from bnet.host.notes import LocalNotes

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 import blake3
 
-from bnet.app.artifacts import CHUNK
-from bnet.app.provenance import MANIFEST, PROVENANCE, manifest_of, provenance_of
+from bnet.app.artifacts.depot import CHUNK
+from bnet.app.server.provenance import MANIFEST, PROVENANCE, manifest_of, provenance_of
 from bnet.codec.documents import decode, encode
 from bnet.errors import BnetError, StoreFailed, Taken
 from bnet.files import write_atomic

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnet import scaffold
+from bnet.app.hub.whereabouts import hub_here, ledger_branch
 from bnet.app.ledger import Ledger
-from bnet.app.post import Post
+from bnet.app.messages.post import Post
 from bnet.app.submit import Outbox
-from bnet.app.whereabouts import hub_here, ledger_branch
 from bnet.codec import people
 from bnet.codec.addresses import shown
 from bnet.errors import BnetError, HubUnreachable, Taken

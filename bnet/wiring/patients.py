@@ -1,6 +1,6 @@
 """A machine as the doctor sees it."""
 
-from bnet.app.finding import Patient
+from bnet.app.doctor.finding import Patient
 from bnet.errors import BnetError, said
 from bnet.host.checkup import HostCheckup
 from bnet.host.notes import LocalNotes

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bnet.app import clearing
+from bnet.app.artifacts import clearing
 from bnet.app.ledger import Ledger
-from bnet.app.steward import GaveUp, Steward, Task, holder_of, is_wanted
+from bnet.app.steward.office import GaveUp, Steward, Task, holder_of, is_wanted
 from bnet.errors import BnetError, HubUnreachable
 from bnet.files import read_json, read_or_none, write_atomic, write_json
 from bnet.host.lock import HostLock
@@ -19,7 +19,7 @@ from bnet.wiring.machine import Machine
 from bnet.wiring.stores import store_of, sweep_store
 
 if TYPE_CHECKING:
-    from bnet.app.steward import Chore
+    from bnet.app.steward.office import Chore
     from bnet.gitstore.mirrors import Mirrors
 
 REST_S = 900.0  # seconds for which a server that gave up leaves the office to others
@@ -62,14 +62,14 @@ class Office:
 
     def _polling(self, ledger: Ledger) -> "Chore":
         from bnet.app.lookup import Lookup
-        from bnet.app.polling import Polling
+        from bnet.app.steward.polling import Polling
 
         machine = self._machine
         lookup = Lookup(ledger.hub, machine.repositories.resolve)
         return Polling(ledger, self.mirrors(), machine.clock, lookup, self._identity.name)
 
     def _results(self, ledger: Ledger) -> "Chore":
-        from bnet.app.results import Results, Told
+        from bnet.app.steward.results import Results, Told
         from bnet.codec.documents import Unreadable, decode, encode
         from bnet.forges.statuses import ForgeStatuses
 

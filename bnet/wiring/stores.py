@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from bnet.app.clearing import sweep
+from bnet.app.artifacts.clearing import sweep
 from bnet.errors import BnetError
 from bnet.files import read_json, write_json
 from bnet.model.hub import Settings

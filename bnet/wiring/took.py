@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 
 from bnet.app.ledger import Ledger
-from bnet.app.remembered import Remembered, brought_up, remembered
+from bnet.app.server.remembered import Remembered, brought_up, remembered
 from bnet.codec.documents import encode
 from bnet.errors import BnetError
 from bnet.files import read_or_none, write_atomic

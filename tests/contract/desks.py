@@ -8,11 +8,11 @@ from typing import Any
 
 from worlds import Machine, World
 
-from bnet.app.acknowledge import acknowledge
 from bnet.app.audit import audit
-from bnet.app.correspond import draft, find
 from bnet.app.lookup import Lookup
-from bnet.app.post import Post
+from bnet.app.messages.acknowledge import acknowledge
+from bnet.app.messages.correspond import draft, find
+from bnet.app.messages.post import Post
 from bnet.app.submit import send_draft
 from bnet.host.letters import LetterIndex
 from bnet.model.message import Draft, Front, Nod

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from upstream import Upstream
 
-from bnet.app.intent import Builder, intent_of
-from bnet.app.supervise import run_environment
+from bnet.app.server.intent import Builder, intent_of
+from bnet.app.server.supervise import run_environment
 from bnet.host.home import Home
 from bnet.host.lock import HostLock
 from bnet.model.job import Claim, Job, JobSpec, Source

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from worlds import MemoryWorld, World, register, submit
 
-from bnet.app.clearing import Clearing, is_wanted
-from bnet.app.steward import at_once
+from bnet.app.artifacts.clearing import Clearing, is_wanted
+from bnet.app.steward.office import at_once
 from bnet.codec import layout
 from bnet.errors import StoreFailed
 from bnet.model.artifact import Gone, Kept, KeptRun

@@ -10,8 +10,8 @@ from worlds import ALICE, BOB, NOON, World, claim, finish, nothing, register
 
 from bnet.app.approve import approve
 from bnet.app.audit import audit
-from bnet.app.decide import take_in
 from bnet.app.lookup import Lookup
+from bnet.app.server.decide import take_in
 from bnet.codec import layout
 from bnet.codec.documents import encode
 from bnet.model.command import ApproveJob, InputRef, Submit

@@ -24,7 +24,7 @@ from worlds import (
     submit,
 )
 
-from bnet.app.decide import take_in
+from bnet.app.server.decide import take_in
 from bnet.codec import layout
 from bnet.codec.documents import encode
 from bnet.model.hub import FORMAT, Settings

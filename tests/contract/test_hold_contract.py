@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from worlds import Machine, World
 
-from bnet.app import locks as outside
 from bnet.app.audit import audit
-from bnet.app.hold import Hold, Lost
+from bnet.app.locks import outside
+from bnet.app.locks.hold import Hold, Lost
 from bnet.errors import BnetError, Taken
 from bnet.model.lock import Lock
 from bnet.ports.hub import Update

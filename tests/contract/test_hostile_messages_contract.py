@@ -8,7 +8,7 @@ import pytest
 from desks import ASK, HELLO, MONTH, TODAY, WAITS, Desk, wrong
 from worlds import GitWorld, World
 
-from bnet.app.correspond import find
+from bnet.app.messages.correspond import find
 from bnet.rules import filing
 from bnet.rules.transaction import Transaction
 

@@ -11,7 +11,7 @@ import pytest
 from desks import ASK, HELLO, MONTH, TODAY, WAITS, Desk, lookup, paths_of, wrong
 from worlds import ALICE, NOON, GitWorld, Link, World, claim, finish, in_memory, nothing
 
-from bnet.app.correspond import archived, file_old, find
+from bnet.app.messages.correspond import archived, file_old, find
 from bnet.app.submit import Letter, Outbox, deliver, send_ack, send_draft
 from bnet.codec import layout, letter_paths
 from bnet.codec.documents import encode

@@ -23,10 +23,10 @@ from worlds import (
 )
 
 from bnet.app.audit import audit
-from bnet.app.doctor import CHECKS, examine
-from bnet.app.finding import Finding, Patient
+from bnet.app.doctor.examine import CHECKS, examine
+from bnet.app.doctor.finding import Finding, Patient
+from bnet.app.doctor.repair import mend_hub
 from bnet.app.ledger import Ledger
-from bnet.app.repair import mend_hub
 from bnet.codec import layout
 from bnet.faults import Call
 from bnet.gitstore.checkup import GitCheckup

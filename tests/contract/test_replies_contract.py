@@ -10,7 +10,7 @@ from desks import HELLO, MONTH, TODAY, Desk, paths_of, wrong
 from msgspec.structs import replace
 from worlds import ALICE, BOB, World, claim, finish
 
-from bnet.app.correspond import find
+from bnet.app.messages.correspond import find
 from bnet.codec import layout, letter_paths
 from bnet.rules import automatic
 from bnet.rules.automatic import MOST_IN_THREAD

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from upstream import FILE, STATE, Upstream, Watcher, commits, faults, jobs
 from worlds import ALICE, BOB, MemoryWorld, World, submit
 
-from bnet.app import polling
+from bnet.app.steward import polling
 from bnet.codec import layout
 from bnet.codec.documents import encode
 from bnet.faults import Call, Fault, script

@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 from worlds import MemoryWorld, World, register
 
-from bnet.app.locks import take_away
-from bnet.app.steward import LOCK, Away, GaveUp, Steward, Task, holder_of
+from bnet.app.locks.outside import take_away
+from bnet.app.steward.office import LOCK, Away, GaveUp, Steward, Task, holder_of
 from bnet.errors import BnetError
 from bnet.model.state import State
 from bnet.rules.servers import wish

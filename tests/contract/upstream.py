@@ -11,8 +11,8 @@ from worlds import Machine, World
 
 from bnet.app.audit import audit
 from bnet.app.lookup import Lookup
-from bnet.app.polling import Polling
-from bnet.app.steward import at_once
+from bnet.app.steward.office import at_once
+from bnet.app.steward.polling import Polling
 from bnet.gitstore.mirrors import Mirrors
 from bnet.gitstore.repo import environment
 from bnet.model.job import JobSpec

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from reading import check_error, check_times
 from target import Target, must
 
-from bnet.app.describe import describe_locks
-from bnet.app.polling import matching
-from bnet.app.schedules import describe, troubles
-from bnet.app.sources import describe_sources, obstacles
+from bnet.app.steward.polling import matching
+from bnet.app.told.jobs import describe_locks
+from bnet.app.told.schedules import describe, troubles
+from bnet.app.told.sources import describe_sources, obstacles
 from bnet.codec.documents import Unreadable, decode, encode, rewrite
 from bnet.codec.schedules import read_table
 from bnet.codec.sources import LONGEST_EVERY, SHORTEST_EVERY, read_source

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from target import Target, must, scratch
 
-from bnet.app.entries import entry_of
-from bnet.app.post import Post
+from bnet.app.messages.entries import entry_of
+from bnet.app.messages.post import Post
 from bnet.codec import letter_paths, letters
 from bnet.codec.documents import encode
 from bnet.codec.replies import read_replies

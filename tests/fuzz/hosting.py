@@ -18,9 +18,9 @@ from reading import EXIT, INTENT, LETTER, NOON, OBSERVED, REPORT, RUN, SENT, che
 from target import Target, must, scratch
 
 from bnet import idle
-from bnet.app.decide import Left, attempt_of
+from bnet.app.server.decide import Left, attempt_of
+from bnet.app.server.telemetry import Draft, settled
 from bnet.app.submit import Outbox
-from bnet.app.telemetry import Draft, settled
 from bnet.codec.documents import encode
 from bnet.codec.layout import DOCUMENT_LIMIT
 from bnet.errors import BnetError

@@ -24,15 +24,15 @@ from reading import (
 from target import Target, must
 
 from bnet.app.audit import audit
-from bnet.app.cycle import Node
-from bnet.app.describe import conditions, describe_fully
-from bnet.app.intent import Builder
 from bnet.app.ledger import Ledger
 from bnet.app.logs import LogReader, last_run
 from bnet.app.lookup import Lookup
-from bnet.app.overview import heartbeats, overview, sentence
-from bnet.app.standing import Telemetry
-from bnet.app.telemetry import Draft
+from bnet.app.server.cycle import Node
+from bnet.app.server.intent import Builder
+from bnet.app.server.standing import Telemetry
+from bnet.app.server.telemetry import Draft
+from bnet.app.told.jobs import conditions, describe_fully
+from bnet.app.told.overview import heartbeats, overview, sentence
 from bnet.codec import layout, people
 from bnet.codec.documents import encode
 from bnet.errors import BnetError

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnet.app.telemetry import (
+from bnet.app.server.telemetry import (
     HEAD_BYTES,
     KEEP,
     LONGEST,
@@ -194,7 +194,7 @@ def test_runs_past_their_time_leave_nothing_behind() -> None:
 
 
 def test_the_oldest_go_when_it_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bnet.app.telemetry.MOST_BYTES", 250)
+    monkeypatch.setattr("bnet.app.server.telemetry.MOST_BYTES", 250)
     server = Server()
     for n in range(1, 5):
         server.runs.logs[f"{n}.1"] = text(100)
@@ -204,7 +204,7 @@ def test_the_oldest_go_when_it_is_too_much(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_run_that_goes_on_stays_whatever_it_weighs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bnet.app.telemetry.MOST_BYTES", 1)
+    monkeypatch.setattr("bnet.app.server.telemetry.MOST_BYTES", 1)
     server = Server()
     server.runs.logs[KEY] = text(100)
     server.push(fact(), now=NOW + 9 * KEEP)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bnet import __version__
-from bnet.app.doctor import CHECKS, examine
-from bnet.app.finding import Finding
+from bnet.app.doctor.examine import CHECKS, examine
+from bnet.app.doctor.finding import Finding
 from bnet.app.ledger import Ledger
 from bnet.codec import layout
 from bnet.codec.documents import encode

@@ -15,11 +15,11 @@ import msgspec
 import pytest
 from lab import FORMAT_2, TOP, Lab
 
-from bnet.app import checks_hub
-from bnet.app.doctor import CHECKS, examine
-from bnet.app.finding import Finding, Patient
+from bnet.app.doctor import hub as checks_hub
+from bnet.app.doctor.examine import CHECKS, examine
+from bnet.app.doctor.finding import Finding, Patient
+from bnet.app.doctor.repair import mend_machine
 from bnet.app.ledger import Ledger
-from bnet.app.repair import mend_machine
 from bnet.app.submit import Letter, Outbox
 from bnet.codec.documents import encode
 from bnet.errors import BnetError

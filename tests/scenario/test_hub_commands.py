@@ -9,7 +9,7 @@ import pytest
 from lab import FORMAT_2, Lab
 from msgspec.structs import replace
 
-from bnet.app.adopt import adopt, survey
+from bnet.app.hub.adopt import adopt, survey
 from bnet.app.ledger import Diverged
 from bnet.codec.submission import from_file
 from bnet.errors import BnetError

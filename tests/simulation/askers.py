@@ -9,8 +9,8 @@ import weather
 from computer import Computer
 from scheduler import Crash
 
-from bnet.app.guard import LOOK_S, WAKE_S
-from bnet.app.hold import Hold, Lost
+from bnet.app.locks.guard import LOOK_S, WAKE_S
+from bnet.app.locks.hold import Hold, Lost
 from bnet.errors import BnetError
 
 if TYPE_CHECKING:

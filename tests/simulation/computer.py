@@ -16,12 +16,12 @@ from linear import Traced
 from scheduler import Actor, Crash
 from wire import Wire
 
-from bnet.app.cycle import Node
-from bnet.app.intent import BUILT, Builder
 from bnet.app.ledger import Ledger
 from bnet.app.lookup import Lookup
-from bnet.app.post import Post
-from bnet.app.service import Service
+from bnet.app.messages.post import Post
+from bnet.app.server.cycle import Node
+from bnet.app.server.intent import BUILT, Builder
+from bnet.app.server.service import Service
 from bnet.app.submit import Outbox
 from bnet.codec.documents import decode, encode
 from bnet.errors import BnetError

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from computer import NOON
 
-from bnet.app.correspond import draft, file_old, filed
 from bnet.app.ledger import Ledger
-from bnet.app.post import Post
+from bnet.app.messages.correspond import draft, file_old, filed
+from bnet.app.messages.post import Post
 from bnet.app.submit import Letter, Outbox, send_ack, send_message
 from bnet.codec import letter_paths, letters
 from bnet.codec.documents import decode

@@ -13,7 +13,7 @@ from askers import LIMITS, TTL, UNSEEN
 from linear import Operation, disorder
 
 from bnet.app.audit import Replay
-from bnet.app.hold import HOLDS
+from bnet.app.locks.hold import HOLDS
 from bnet.codec import layout
 from bnet.memory import MemoryHub
 from bnet.model.run import Intent

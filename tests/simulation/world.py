@@ -30,13 +30,13 @@ from wire import Wire
 from witness import Witness
 
 import bnet.host.runs
-from bnet.app.adopt import adopt, survey
-from bnet.app.cycle import Report
-from bnet.app.join import Application, join
-from bnet.app.leave import remove
+from bnet.app.hub.adopt import adopt, survey
+from bnet.app.hub.join import Application, join
+from bnet.app.hub.leave import remove
 from bnet.app.ledger import Diverged, Ledger
 from bnet.app.lookup import all_archived
-from bnet.app.standing import registration
+from bnet.app.server.cycle import Report
+from bnet.app.server.standing import registration
 from bnet.codec import kinds, layout, view
 from bnet.codec.documents import encode
 from bnet.errors import BnetError

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bnet.app.cycle import Node
-from bnet.app.intent import Builder
 from bnet.app.ledger import Ledger
-from bnet.app.standing import registration
+from bnet.app.server.cycle import Node
+from bnet.app.server.intent import Builder
+from bnet.app.server.standing import registration
 from bnet.codec import layout
 from bnet.codec.documents import encode
 from bnet.errors import Taken

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bnet.app.decide import Here, Left, decide, readable_commands
+from bnet.app.server.decide import Here, Left, decide, readable_commands
 from bnet.codec.schedules import read_table
 from bnet.codec.view import View
 from bnet.model.command import CancelJob

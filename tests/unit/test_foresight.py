@@ -11,8 +11,8 @@ from hypothesis import settings as given_time
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bnet.app.expect import likely, outlook, roughly
-from bnet.app.remembered import Remembered, remembered
+from bnet.app.server.remembered import Remembered, remembered
+from bnet.app.told.expect import likely, outlook, roughly
 from bnet.codec.documents import encode
 from bnet.model.hub import Head, Settings
 from bnet.model.job import BuildReport, Built, Group, Job, JobResult, JobSpec, Need

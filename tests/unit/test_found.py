@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bnet import scaffold
-from bnet.app.found import Wanted, budgets, documents, found, network_name, settings
+from bnet.app.hub.found import Wanted, budgets, documents, found, network_name, settings
 from bnet.codec import people
 from bnet.codec.schemas import shipped
 from bnet.errors import Invalid

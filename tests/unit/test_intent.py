@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bnet.app.intent import Builder, intent_of
+from bnet.app.server.intent import Builder, intent_of
 from bnet.model.job import Claim, Job, JobSpec, Source
 from bnet.model.run import Intent
 

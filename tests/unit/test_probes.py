@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bnet.app.probes import compare_clocks, judge_pace
+from bnet.app.hub.probes import compare_clocks, judge_pace
 from bnet.gitstore.places import GitGrounds
 from bnet.gitstore.repo import environment
 from bnet.host.minutely import own_program

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bnet.app.silence import LEAST_PAUSE, LOOKS, MOST_PAUSE, end_claims, wait_for_silence
-from bnet.app.standing import Telemetry, alone_after, check_registration, registration, ttl_of
+from bnet.app.server.silence import LEAST_PAUSE, LOOKS, MOST_PAUSE, end_claims, wait_for_silence
+from bnet.app.server.standing import Telemetry, alone_after, check_registration, registration, ttl_of
 from bnet.codec.documents import encode
 from bnet.codec.view import View
 from bnet.errors import HubUnreachable, Taken

@@ -1,0 +1,1 @@
+"""What runs left: where it is kept, fetched, compared, and cleared away."""

@@ -1,0 +1,1 @@
+"""Named locks: held by a process, and seen from outside."""

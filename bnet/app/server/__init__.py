@@ -1,0 +1,1 @@
+"""One server at work: what it looks at, decides, starts, and says of itself."""

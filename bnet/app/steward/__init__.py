@@ -1,0 +1,1 @@
+"""The steward and its chores."""

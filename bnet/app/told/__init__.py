@@ -1,0 +1,1 @@
+"""What commands and pages print: plain objects, with the names of the documents' fields."""
