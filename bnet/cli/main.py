@@ -10,7 +10,7 @@ from bnet.cli.context import App
 
 SECTIONS = {
     "Begin": {
-        "demo": "bnet.cli.demo:demo",
+        "demo": "bnet.cli.demo.command:demo",
         "init": "bnet.cli.network:init",
         "join": "bnet.cli.join:join",
         "status": "bnet.cli.network:status",
@@ -41,10 +41,10 @@ SECTIONS = {
         "schedule": "bnet.cli.schedule:schedule",
         "pipeline": "bnet.cli.pipeline:pipeline",
         "release": "bnet.cli.release:release",
-        "artifact": "bnet.cli.artifact_all:artifact",
+        "artifact": "bnet.cli.artifact.every:artifact",
     },
     "Working together": {
-        "message": "bnet.cli.message:message",
+        "message": "bnet.cli.message.command:message",
         "lock": "bnet.cli.lock:lock",
     },
     "The network": {

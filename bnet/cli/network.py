@@ -12,7 +12,7 @@ from bnet.app.told.expect import add_expected, outlook
 from bnet.app.told.messages import with_messages
 from bnet.app.told.overview import heartbeats, overview, sentence
 from bnet.cli.context import App, absolute, json_option, pass_app
-from bnet.cli.desk import Desk
+from bnet.cli.message.desk import Desk
 from bnet.cli.render import JOB_HEADS, age, job_rows, note, out, out_json, table, word
 from bnet.errors import HubUnreachable
 from bnet.schedule.forecast import Forecast, forecast

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bnet.cli.demo_plan import Cue, bundled, cues
+from bnet.cli.demo.plan import Cue, bundled, cues
 from bnet.codec.submission import from_file
 from bnet.errors import Invalid
 from bnet.model.command import Submit

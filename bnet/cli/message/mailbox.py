@@ -8,7 +8,7 @@ import click
 
 from bnet.app.told.messages import describe_entry, threads
 from bnet.cli.context import json_option
-from bnet.cli.desk import Desk, digest, pass_desk, say_json
+from bnet.cli.message.desk import Desk, digest, pass_desk, say_json
 from bnet.cli.render import age, note, out, table, word
 from bnet.codec.shown import escaped
 from bnet.errors import BnetError, Damaged

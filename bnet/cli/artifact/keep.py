@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from bnet.cli.artifact import artifact
+from bnet.cli.artifact.command import artifact
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.depot import store_of
 from bnet.cli.render import age, note, out, out_json, table

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bnet.cli.demo_plan import SERVERS, Cue, labelled
-from bnet.cli.demo_tape import Event, Tape
+from bnet.cli.demo.plan import SERVERS, Cue, labelled
+from bnet.cli.demo.tape import Event, Tape
 from bnet.cli.playground import Playground
 from bnet.errors import BnetError
 from bnet.gitstore.repo import environment

@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from bnet.cli.context import json_option
-from bnet.cli.demo_ending import Ending
-from bnet.cli.demo_plan import bundled, cues
-from bnet.cli.demo_story import Story
+from bnet.cli.demo.ending import Ending
+from bnet.cli.demo.plan import bundled, cues
+from bnet.cli.demo.story import Story
 from bnet.cli.playground import Playground
 from bnet.cli.render import note, word
 from bnet.errors import AnswerNo, BnetError

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from bnet.cli.demo_story import Story, Verdict
-from bnet.cli.demo_tape import Figures
+from bnet.cli.demo.story import Story, Verdict
+from bnet.cli.demo.tape import Figures
 from bnet.cli.render import out, out_json, table, word
 from bnet.host.minutely import own_program
 

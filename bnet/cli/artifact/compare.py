@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bnet.cli.artifact import artifact, pick
+from bnet.cli.artifact.command import artifact, pick
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.depot import depot_of
 from bnet.cli.explained import lines_of

@@ -9,8 +9,8 @@ import click
 import msgspec
 
 from bnet.cli.context import json_option
-from bnet.cli.desk import Desk, digest, pass_desk, say_json
-from bnet.cli.mailbox import list_messages, read, thread
+from bnet.cli.message.desk import Desk, digest, pass_desk, say_json
+from bnet.cli.message.mailbox import list_messages, read, thread
 from bnet.cli.render import note, out, table
 from bnet.codec.letter_paths import is_key
 from bnet.codec.shown import escaped

@@ -1,0 +1,1 @@
+"""`bnet artifact`: the files that jobs left."""

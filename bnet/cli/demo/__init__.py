@@ -1,0 +1,1 @@
+"""`bnet demo`: a network on this machine, and the story that it plays."""

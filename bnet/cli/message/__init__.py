@@ -1,0 +1,1 @@
+"""`bnet message`: what people, servers and agents tell each other."""
