@@ -16,7 +16,7 @@ LOCKS = ("*.lock", "refs/**/*.lock", "objects/info/*.lock")
 
 
 class GitCheckup:
-    """What can be found out about one hub and the private mirror of it; see `app.finding.Git`."""
+    """What can be found out about one hub and the private mirror of it; see `app.doctor.finding.Git`."""
 
     def __init__(self, url: str | None, mirror: Path | None, env: Mapping[str, str]) -> None:
         """Keep where things are.

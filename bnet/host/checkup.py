@@ -35,7 +35,7 @@ _HUB = re.compile(r"[0-9a-f]{16}")  # as `Home.hub_dir` names them
 
 
 class HostCheckup:
-    """What can be found out about this machine and its BNET_HOME; see `app.finding.Host`."""
+    """What can be found out about this machine and its BNET_HOME; see `app.doctor.finding.Host`."""
 
     def __init__(self, home: Home, env: Mapping[str, str], clock: Clock) -> None:
         """Keep where the files are, the environment, and the clock."""

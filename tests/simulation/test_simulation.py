@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from strength import MUTANTS, TOP
 from world import play
 
 BATCH = 20
@@ -35,3 +36,8 @@ def test_a_fault_can_be_left_out_of_a_schedule() -> None:
     found = play("again")
     number = found.injected[0].number
     assert number not in {each.number for each in play("again", without={number}).injected}
+
+
+def test_each_fault_that_is_planted_to_be_noticed_still_has_its_place() -> None:
+    sources = [(TOP / "bnet" / f"{each.module.replace('.', '/')}.py").read_text() for each in MUTANTS]
+    assert [each.why for each, text in zip(MUTANTS, sources, strict=True) if each.old not in text] == []

@@ -65,13 +65,16 @@ class Wire(MemoryHub):
         self._come_back(self._go("fetch"), "fetch")
 
     def push(self, updates: Sequence[Update]) -> str | None:
+        mine = self.telemetry_ref(self._computer.name)
+        for each in updates:
+            if each.ref == mine:
+                self._computer.world.witness.speaks(each.new)
         try:
             fate = self._go("push", updates)
             taken = [each for each in updates if not self._is_refused(each, updates, fate)]
             said = self._computer.world.take(taken, self._computer.name)
-            mine = self.telemetry_ref(self._computer.name)
             if any(each.ref == mine and self.repository.refs.get(mine) == each.new for each in taken):
-                self._computer.world.witness.spoke(self._computer)
+                self._computer.world.witness.spoke(self._computer, self.repository.refs[mine])
             if len(taken) < len(updates):
                 said = said or "! [remote rejected] (declined)"
             if fate == weather.TWICE:

@@ -57,6 +57,7 @@ class Witness:
         self._numbers: set[int] = set()
         self._beats: dict[str, list[tuple[str, float]]] = {}
         self._spoke: dict[str, tuple[float, int]] = {}
+        self._pushed: dict[str, float] = {}
         self._landed_at: dict[str, float] = {}
         self._expired: set[str] = set()
         self._cancels: dict[int, int] = {}
@@ -118,11 +119,16 @@ class Witness:
         if not beats or beats[-1][0] != commit:
             beats.append((commit, self.world.now))
 
-    def spoke(self, computer: Computer) -> None:
+    def speaks(self, heartbeat: str) -> None:
+        """A machine begins to push a heartbeat, for the first time or once more."""
+        self._pushed.setdefault(heartbeat, self.world.now)
+
+    def spoke(self, computer: Computer, heartbeat: str) -> None:
         """A machine's own push landed with its heartbeat: not before its turn in the budget, or a lease's."""
         settings, servers = self.state.settings, len(self.state.servers)
         before, fewest = self._spoke.get(computer.host, (-SETTLING, servers))
-        self._spoke[computer.host] = self.world.now, servers
+        # Its next turn counts from the first push that may have brought it: the machine knows no better.
+        self._spoke[computer.host] = self._pushed[heartbeat], servers
         if settings.push_budget is None or self.calm_since is None or before < self.calm_since + SETTLING:
             return
         self.checks["turns in the budget"] += 1
