@@ -16,6 +16,7 @@ from bnet.rules.locks import limit_of
 from bnet.rules.reproduce import built_by
 
 FAILED = ("failure", "error", "timeout")
+LASTING = ("labels", "accept", "refused", "built")  # conditions that do not pass by themselves
 
 
 class Usage(msgspec.Struct):
@@ -164,6 +165,33 @@ def waiting_for(
             return None
         words.append("slots" if unmet[0] in ("server", "slots") else "labels")
     return "labels" if words and "slots" not in words else "slots"
+
+
+def nobody_can(jobs: Mapping[int, Job], servers: Mapping[str, Server]) -> list[int]:
+    """Return the pending ones among some jobs that none of the servers will ever run as they are."""
+    taken = usage((), {})
+    return [
+        job.number
+        for job in jobs.values()
+        if job.state == "pending"
+        and all(
+            any(not each.holds and each.kind in LASTING for each in server_conditions(job, server, taken))
+            for server in servers.values()
+        )
+    ]
+
+
+def claimable_since(job: Job, jobs: Mapping[int, Job]) -> datetime:
+    """Return since when a job could be claimed, by its dates; what its group and locks kept it from counts too."""
+    spec = job.spec
+    times = [spec.submitted_at, *(each.finished_at for each in job.attempts[-1:])]
+    if spec.not_before is not None:
+        times.append(spec.not_before)
+    for need in spec.needs:
+        other = jobs.get(need.job)
+        if other is not None and other.result is not None:
+            times.append(other.result.finished_at)
+    return max(times)
 
 
 def expires_at(job: Job) -> datetime:

@@ -10,7 +10,7 @@ import msgspec
 
 from bnet.model.job import Job
 from bnet.model.server import Server
-from bnet.rules.waiting import Usage, server_conditions
+from bnet.rules.waiting import Usage, claimable_since, server_conditions
 from bnet.schedule.durations import Durations, predict
 
 LONGEST_WAIT = 75.0  # seconds: a minute of cron, and what its syncs are spread by
@@ -80,16 +80,3 @@ def has_let_lie(job: Job, saves_s: float, rivals: Rivals, jobs: Mapping[int, Job
     waited = (now - claimable_since(job, jobs)).total_seconds()
     allowed = min(LONGEST_WAIT, saves_s * WAIT_SHARE)
     return waited >= max(rivals.looks_again_s, allowed - rivals.looks_again_s)
-
-
-def claimable_since(job: Job, jobs: Mapping[int, Job]) -> datetime:
-    """Return since when a job could be claimed, by its dates; what its group and locks kept it from counts too."""
-    spec = job.spec
-    times = [spec.submitted_at, *(each.finished_at for each in job.attempts[-1:])]
-    if spec.not_before is not None:
-        times.append(spec.not_before)
-    for need in spec.needs:
-        other = jobs.get(need.job)
-        if other is not None and other.result is not None:
-            times.append(other.result.finished_at)
-    return max(times)

@@ -19,13 +19,13 @@ from bnet.app.hub.probes import (
 from bnet.app.ledger import Landed, Ledger
 from bnet.app.server.silence import Progress, end_claims, wait_for_silence
 from bnet.app.server.standing import registration
-from bnet.app.told.overview import ttl_of
 from bnet.errors import BnetError, HubUnreachable, Invalid, RefusedByPolicy, Taken
 from bnet.model.base import is_server_name
 from bnet.model.server import Accept, Identity, Server
 from bnet.model.state import State
 from bnet.ports.hub import Look
 from bnet.rules import servers
+from bnet.rules.presence import ttl_of
 from bnet.rules.transaction import Transaction
 
 CLOCK_WITNESSES = 5  # servers whose heartbeats are fetched to compare clocks

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Collection
 
-from bnet.app.told.overview import ttl_of
 from bnet.errors import Taken
 from bnet.model.state import State
 from bnet.ports.hub import Hub
 from bnet.ports.machine import Clock
 from bnet.rules import deployments, jobs
 from bnet.rules.leases import Lease, Observed, lapsed, leases_of, observe
+from bnet.rules.presence import ttl_of
 from bnet.rules.transaction import Transaction
 
 LOOKS = 30  # in one TTL, at most ...

@@ -13,9 +13,8 @@ from bnet.model.state import State
 from bnet.model.telemetry import Sent
 from bnet.ports.hub import Hub, Look
 from bnet.ports.machine import Clock, Notes
-from bnet.rules.leases import Lease, default_ttl, lapsed, observe
-
-LATE = 1.5  # so many times the pause between two beats, and there was none
+from bnet.rules import presence
+from bnet.rules.leases import Lease, lapsed, observe
 
 
 def registration(me: Identity, now: datetime) -> Server:
@@ -34,8 +33,7 @@ def registration(me: Identity, now: datetime) -> Server:
 
 def ttl_of(state: State) -> float:
     """Return the TTL in seconds that a claim made now gets."""
-    settings = state.settings
-    return settings.ttl or default_ttl(len(state.servers), settings.push_budget)
+    return presence.ttl_of(state.settings, len(state.servers))
 
 
 def alone_after(state: State) -> float:
@@ -43,7 +41,7 @@ def alone_after(state: State) -> float:
 
     An idle twin beats far less often than a TTL, and two that take turns would end each other's runs.
     """
-    return max(ttl_of(state), state.settings.intervals.idle_heartbeat * LATE)
+    return presence.silent_after(state.settings, len(state.servers), holds=False)
 
 
 def check_registration(me: Identity, servers: Mapping[str, Server]) -> None:

@@ -11,16 +11,13 @@ from bnet.app.told.releases import describe_environments, unsure
 from bnet.app.told.schedules import troubles
 from bnet.app.told.sources import obstacles
 from bnet.codec.documents import Unreadable, decode
-from bnet.model.hub import Settings
 from bnet.model.server import Heartbeat, Server
 from bnet.model.state import State
 from bnet.ports.hub import Hub, Look
-from bnet.rules.leases import default_ttl
-from bnet.rules.waiting import server_conditions, usage
+from bnet.rules.presence import silent_after
+from bnet.rules.waiting import nobody_can
 
 HEARTBEAT = "heartbeat.json"
-LATE = 1.5  # so many times the pause between two heartbeats, and a server counts as silent
-LASTING = ("labels", "accept", "refused", "built")  # conditions that do not pass by themselves
 
 
 def heartbeats(hub: Hub, look: Look, names: Iterable[str]) -> dict[str, Heartbeat]:
@@ -41,11 +38,6 @@ def heartbeats(hub: Hub, look: Look, names: Iterable[str]) -> dict[str, Heartbea
             except Unreadable:
                 continue
     return found
-
-
-def ttl_of(settings: Settings, servers: int) -> float:
-    """Return the seconds for which new claims are honoured unseen."""
-    return settings.ttl or default_ttl(servers, settings.push_budget)
 
 
 def overview(state: State, hub: str, beats: Mapping[str, Heartbeat], now: datetime) -> dict[str, Any]:
@@ -92,10 +84,10 @@ def is_silent(server: Server, holds: bool, age: float | None, state: State, now:
         state: the ledger.
         now: the time.
     """
-    ttl = ttl_of(state.settings, len(state.servers))
+    settings, servers = state.settings, len(state.servers)
     if age is None:
-        return (now - server.joined_at).total_seconds() > ttl
-    return age > (ttl if holds else max(ttl, state.settings.intervals.idle_heartbeat * LATE))
+        return (now - server.joined_at).total_seconds() > silent_after(settings, servers, holds=True)
+    return age > silent_after(settings, servers, holds=holds)
 
 
 def wrong(told: Mapping[str, Any], state: State) -> list[str]:
@@ -108,7 +100,7 @@ def wrong(told: Mapping[str, Any], state: State) -> list[str]:
             found.append(f"{each['name']} has joined and was never seen: no cron entry and no agent there?")
         elif each["silent"]:
             found.append(f"{each['name']} is silent; `bnet server remove {each['name']}` if it is gone")
-    stuck = nobody_can(state) if told["servers"] else []
+    stuck = nobody_can(state.jobs, state.servers) if told["servers"] else []
     if stuck:
         named = " ".join(f"#{number}" for number in stuck[:6]) + (" ..." if len(stuck) > 6 else "")
         found.append(f"no server can run {named}; `bnet why {stuck[0]}` says why")
@@ -120,20 +112,6 @@ def wrong(told: Mapping[str, Any], state: State) -> list[str]:
         placed = each["message"].startswith(each["path"])
         found.append(each["message"] if placed else f"{each['path']} {each['message']}")
     return found
-
-
-def nobody_can(state: State) -> list[int]:
-    """Return the pending jobs that none of the servers will ever run as they are."""
-    taken = usage((), {})
-    return [
-        job.number
-        for job in state.jobs.values()
-        if job.state == "pending"
-        and all(
-            any(not each.holds and each.kind in LASTING for each in server_conditions(job, server, taken))
-            for server in state.servers.values()
-        )
-    ]
 
 
 def sentence(told: Mapping[str, Any]) -> str:
