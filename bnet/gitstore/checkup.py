@@ -51,9 +51,13 @@ class GitCheckup:
         """Return the bytes that the hub's objects take, if it is a directory here that may be read."""
         if self.path() is None:
             return None
-        told = self._in_hub("count-objects", "-v").out.decode()
-        kilobytes = re.findall(r"^(?:size|size-pack): (\d+)$", told, re.MULTILINE)
-        return sum(map(int, kilobytes)) * 1024 if kilobytes else None
+        return _size(self._in_hub("count-objects", "-v"))
+
+    def mirror_size(self) -> int | None:
+        """Return the bytes that the mirror's objects take: the hub has them all, and perhaps more."""
+        if self.mirror is None or not self.mirror.is_dir():
+            return None
+        return _size(Repo(self.mirror, self._env).git("count-objects", "-v"))
 
     def _in_hub(self, *arguments: str) -> Completed:
         return run(["git", "-C", self.path() or "/", *arguments], env=self._env, timeout=60)
@@ -117,6 +121,11 @@ class GitCheckup:
         assert self.mirror is not None
         Repo(self.mirror, self._env).out("update-ref", ref, commit)
         return ref
+
+
+def _size(told: Completed) -> int | None:
+    kilobytes = re.findall(r"^(?:size|size-pack): (\d+)$", told.out.decode(), re.MULTILINE)
+    return sum(map(int, kilobytes)) * 1024 if kilobytes else None
 
 
 def _is_empty_file(path: Path) -> bool:

@@ -11,6 +11,7 @@ from bnet.model.hub import Head, Settings
 from bnet.model.job import Job
 from bnet.model.lock import Lock
 from bnet.model.message import Ask
+from bnet.model.monitoring import Monitoring
 from bnet.model.reply import Replies, TakenUp
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
@@ -71,6 +72,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     `kept` lists artifacts by their jobs, `shared` the files that people share, by name.
     `schedules` holds people's files of schedules by stem, `cursors` what was fired of each.
     `environments` are people's settings of where things are deployed to, `standings` what is deployed there.
+    `monitoring` says what people want to be told of.
     `sources` holds the sources in force by name, `seen` what was seen of each.
     `asks` is what messages asked for, by their keys; days whose messages have gone are in the files named by `filed`.
     `replies` holds the rules for automatic answers, `taken_up` since when each applies.
@@ -91,6 +93,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     schedules: Mapping[str, Table] = {}
     cursors: Mapping[str, Cursor] = {}
     environments: Environments = Environments()
+    monitoring: Monitoring = Monitoring()
     standings: Mapping[str, Standing] = {}
     releases: Mapping[str, Release] = {}
     sources: Mapping[str, Followed] = {}

@@ -4,9 +4,9 @@ import shlex
 
 from bnet.app.doctor.finding import Finding, Visit, bad, good, open_
 from bnet.codec.formats import NEWEST
+from bnet.health.hub import MOST_REFS
 
 MOST_BYTES = 10_000_000_000  # GitHub's limit for a repository on disk, and enough for ten years of ledger
-MOST_REFS = 5_000  # GitHub's limit for branches; every push is told of every ref
 
 
 def reachable(visit: Visit) -> Finding:

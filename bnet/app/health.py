@@ -1,0 +1,163 @@
+"""The facts that verdicts on a network rest on, gathered by one look at the hub."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from bnet.app.history import annals, search
+from bnet.app.ledger import Ledger
+from bnet.app.messages.post import Post
+from bnet.app.told.messages import overdue_line
+from bnet.app.told.overview import HEARTBEAT
+from bnet.codec.documents import Unreadable, decode
+from bnet.errors import HubUnreachable
+from bnet.health import memory as memories
+from bnet.health.facts import Beat, End, Expected, Facts, Overdue, Seen
+from bnet.health.hub import WINDOW_S
+from bnet.health.jobs import ENDS, wanting
+from bnet.health.memory import Memory
+from bnet.model.base import Result
+from bnet.model.history import EventQuery, Query
+from bnet.model.server import Heartbeat
+from bnet.model.state import State
+from bnet.ports.hub import Hub, Look
+from bnet.ports.indexes import Index
+from bnet.ports.machine import Clock
+from bnet.schedule.durations import Durations, predict
+
+DAY = timedelta(days=1)
+MOST_BEATS = 400  # of a server that are looked at
+
+
+class Sources(msgspec.Struct, frozen=True, kw_only=True):
+    """Where facts come from.
+
+    Attributes:
+        ledger: not looked at yet.
+        clock: of this machine.
+        post: the messages on the hub.
+        index: of the past; opened only where the ledger's tree does not hold enough.
+        durations: how long jobs took, by the ledger's state.
+        size: tells the bytes that the hub takes, or at least takes, and how many refs it has.
+    """
+
+    ledger: Ledger
+    clock: Clock
+    post: Post
+    index: Callable[[], Index]
+    durations: Callable[[State], Durations]
+    size: Callable[[], tuple[int | None, int]]
+
+
+def gather(sources: Sources, before: Memory) -> tuple[Facts, Memory]:
+    """Look at the hub; return what is so, and what this machine has seen by now.
+
+    Raises:
+        BnetError: what `Ledger.refresh` raises.
+    """
+    ledger, clock = sources.ledger, sources.clock
+    asked_s = clock.boot()
+    look, beats = _beats(ledger)
+    state = ledger.state
+    tips = {name: look.telemetry.get(name, "") for name in state.servers}
+    memory = memories.look(before, tips, boot_id=clock.boot_id(), now_s=asked_s)
+    seen = {
+        name: _seen(beats.get(name, []), memory.least_s(name), memory.most_s(name)) for name in state.servers
+    }
+    now = clock.now()
+    size, refs = sources.size()
+    facts = Facts(
+        state=state,
+        now=now,
+        seen=seen,
+        expected=dict(_expected(state, sources.durations(state))),
+        archived=_archived(sources),
+        overdue=[
+            Overdue(key.rpartition("/")[2], ask.due, overdue_line(key, ask, names, now))
+            for key, ask, names in sources.post.overdue(state, now)
+        ],
+        pushes=None if state.settings.push_budget is None else _pushes(sources, beats, now),
+        hub_bytes=size,
+        hub_refs=refs,
+    )
+    return facts, memory
+
+
+def _beats(ledger: Ledger) -> tuple[Look, Mapping[str, list[Heartbeat]]]:
+    """Return a look, and each server's heartbeats of the last day, the newest first."""
+    look = ledger.refresh()
+    try:
+        return look, _read(ledger.hub, look, ledger.state)
+    except HubUnreachable:
+        # A server began its telemetry anew between the two questions; if it was not that, this fails too.
+        look = ledger.refresh()
+        return look, _read(ledger.hub, look, ledger.state)
+
+
+def _read(hub: Hub, look: Look, state: State) -> dict[str, list[Heartbeat]]:
+    present = [name for name in sorted(state.servers) if name in look.telemetry]
+    with hub.exclusive():
+        hub.fetch_telemetry(present)
+        return {name: list(_row(hub, look.telemetry[name])) for name in present}
+
+
+def _row(hub: Hub, tip: str) -> Iterator[Heartbeat]:
+    """Yield the heartbeats on a ref that can be read, from the newest on, back to a day before it."""
+    newest = None
+    data = hub.read(tip, [HEARTBEAT]).get(HEARTBEAT)
+    versions = ([] if data is None else [data]) + [each for _, each in hub.older(tip, HEARTBEAT)]
+    for version in versions[:MOST_BEATS]:
+        try:
+            beat = decode(Heartbeat, version)
+        except Unreadable:
+            continue
+        newest = newest or beat.at
+        if newest - beat.at > DAY:
+            return
+        yield beat
+
+
+def _seen(beats: list[Heartbeat], least_s: float, most_s: float | None) -> Seen:
+    earlier = [Beat(each.at, each.boot_id, bool(each.runs)) for each in beats[1:]]
+    return Seen(beat=beats[0] if beats else None, earlier=earlier, least_s=least_s, most_s=most_s)
+
+
+def _expected(state: State, known: Durations) -> Iterator[tuple[int, Expected]]:
+    for job in state.jobs.values():
+        if job.claim is not None and job.result is None:
+            estimate = predict(known, job, job.claim.server)
+            if estimate is not None:
+                yield job.number, Expected(estimate.high, estimate.runs)
+
+
+def _archived(sources: Sources) -> dict[str, list[End]]:
+    """Return how the older jobs ended of those names whose newest ones all failed."""
+    state = sources.ledger.state
+    failures = state.monitoring.failures
+    names = wanting(state.jobs, failures)
+    if not names or not state.archive:
+        return {}
+    index, found = sources.index(), {}
+    for name in names:
+        query = Query(name=name, results=ENDS, limit=failures)
+        past = search(sources.ledger, index, query)
+        found[name] = [
+            End(each.number, msgspec.convert(each.result, Result), datetime.fromtimestamp(each.finished, UTC))
+            for each in past
+            if each.finished is not None
+        ]
+    return found
+
+
+def _pushes(sources: Sources, beats: Mapping[str, list[Heartbeat]], now: datetime) -> int:
+    """Return how many pushes of the last hour left a trace; those that came too late left none.
+
+    A server's transactions land in the push of a heartbeat, those of people by themselves.
+    """
+    since = now - timedelta(seconds=WINDOW_S)
+    heartbeats = sum(each.at > since for row in beats.values() for each in row)
+    query = EventQuery(since=since.timestamp())
+    servers = sources.ledger.state.servers
+    events = sources.index().events(annals(sources.ledger), query)
+    return heartbeats + len({each.seq for each in events if each.actor not in servers})

@@ -1,0 +1,73 @@
+"""`bnet health`: whether the network is well, judged from the hub alone."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from bnet.cli.context import App, json_option, pass_app
+from bnet.cli.render import out, out_json
+from bnet.codec.shown import escaped
+from bnet.errors import AnswerNo
+from bnet.health.facts import Facts, Finding
+
+COLOURS = {"critical": "red", "warning": "yellow"}
+
+
+@click.command()
+@json_option
+@pass_app
+def health(app: App, as_json: bool) -> None:
+    """Judge the network from its hub: servers, jobs, queues, clocks, budgets.
+
+    Exit 1 if anything is wrong. `bnet doctor` looks at this machine instead. How sure a verdict is, is said with it:
+    who is silent is known for certain only where this machine has looked before.
+
+    Example: bnet health --json
+    """
+    from bnet.wiring.health import examined
+
+    facts, findings = examined(app.machine, app.url)
+    if as_json:
+        out_json(_told(facts, findings))
+    else:
+        for each in findings:
+            out(f"{click.style(each.severity, fg=COLOURS[each.severity])} {each.key}: {escaped(each.text)}")
+            out(f"      {escaped(_since(each))}{escaped(each.advice)}")
+        out(_sentence(facts, findings))
+    if findings:
+        raise click.exceptions.Exit(AnswerNo.exit_code)
+
+
+def _told(facts: Facts, findings: list[Finding]) -> dict[str, Any]:
+    return {
+        "healthy": not findings,
+        "at": _moment(facts.now),
+        "servers": len(facts.state.servers),
+        "findings": [
+            {"key": each.key}
+            | {name: getattr(each, name) for name in each.__struct_fields__}
+            | {"since": _moment(each.since)}
+            for each in findings
+        ],
+    }
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _since(found: Finding) -> str:
+    doubt = {"clocks": ", by the clocks of two machines", "estimate": ", by what is usual"}.get(
+        found.sure, ""
+    )
+    return f"since {_moment(found.since)}{doubt}; " if found.since is not None else ""
+
+
+def _sentence(facts: Facts, findings: list[Finding]) -> str:
+    servers = len(facts.state.servers)
+    head = f"{servers} server{'' if servers == 1 else 's'}"
+    if not findings:
+        return f"{head}; healthy"
+    critical = sum(each.severity == "critical" for each in findings)
+    return f"{head}; not healthy: {critical} critical, {len(findings) - critical} to be looked at"

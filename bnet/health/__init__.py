@@ -1,0 +1,1 @@
+"""Verdicts on a network, from facts that somebody else has gathered."""
