@@ -116,6 +116,7 @@ class Snapshot:
                 layout.SOURCES,
                 layout.REPLIES,
                 layout.ENVIRONMENTS_FILE,
+                layout.MONITORING,
             )
             asked = path.startswith(people) or path + "/" in layout.DIRECTORIES
             if file is not None and (asked or file.note):

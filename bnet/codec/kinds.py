@@ -8,6 +8,7 @@ from bnet.codec import layout, people
 from bnet.codec.documents import Unreadable, decode
 from bnet.codec.environments import read_environments
 from bnet.codec.letter_paths import ask_key
+from bnet.codec.monitoring import read_monitoring
 from bnet.codec.replies import read_replies
 from bnet.codec.schedules import complaint_about, read_table
 from bnet.codec.sources import complaint_about_source, read_source
@@ -19,6 +20,7 @@ from bnet.model.hub import Head, Settings
 from bnet.model.job import Attempt, Claim, JobResult, JobSpec, Wanted
 from bnet.model.lock import Lock
 from bnet.model.message import Ask
+from bnet.model.monitoring import Monitoring
 from bnet.model.reply import Replies, TakenUp
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
@@ -31,6 +33,7 @@ _FILES: dict[str, type[Record]] = {
     layout.HEAD: Head,
     layout.SETTINGS: Settings,
     layout.ENVIRONMENTS_FILE: Environments,
+    layout.MONITORING: Monitoring,
     layout.REPLIES: Replies,
     layout.TAKEN_UP: TakenUp,
 }
@@ -108,6 +111,7 @@ _READERS: Mapping[type[Record], Callable[[str, bytes], Record]] = {
     Settings: _plain(Settings),
     Rejection: _plain(Rejection),
     Environments: lambda path, data: read_environments(data, path),
+    Monitoring: lambda path, data: read_monitoring(data, path),
     Replies: lambda path, data: read_replies(data, path),
     Table: lambda path, data: read_table(data, path, layout.schedule_file(path) or ""),
     Followed: lambda path, data: read_source(data, path, layout.source_file(path) or ""),

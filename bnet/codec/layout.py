@@ -19,6 +19,7 @@ SCHEDULES = ROOT + "schedules/"
 ARTIFACTS = ROOT + "artifacts/"  # which artifacts are kept, a document a job
 SHARED = ARTIFACTS + "files/"
 ENVIRONMENTS_FILE = ROOT + "environments.yaml"
+MONITORING = ROOT + "monitoring.yaml"
 ENVIRONMENTS = ROOT + "environments/"
 RELEASES = ROOT + "releases/"
 SOURCES = ROOT + "sources/"

@@ -15,6 +15,7 @@ from bnet.model.hub import Head, Settings
 from bnet.model.job import Attempt, Claim, Job, JobResult, JobSpec, Wanted
 from bnet.model.lock import Lock
 from bnet.model.message import Ask
+from bnet.model.monitoring import Monitoring
 from bnet.model.reply import Replies, TakenUp
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
@@ -114,6 +115,8 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
     replies = view.records.get(layout.REPLIES, Replies())
     taken_up = view.records.get(layout.TAKEN_UP, TakenUp())
     assert isinstance(replies, Replies) and isinstance(taken_up, TakenUp)
+    monitoring = view.records.get(layout.MONITORING, Monitoring())
+    assert isinstance(monitoring, Monitoring)
     head = view.records.get(layout.HEAD, Head(format=0, hub=""))
     settings = view.records.get(layout.SETTINGS, Settings())
     environments = view.records.get(layout.ENVIRONMENTS_FILE, Environments())
@@ -139,6 +142,7 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
             if isinstance(record, Cursor)
         },
         environments=environments,
+        monitoring=monitoring,
         standings={record.name: record for record in view.records.values() if isinstance(record, Standing)},
         releases={record.name: record for record in view.records.values() if isinstance(record, Release)},
         sources={record.name: record for record in view.records.values() if isinstance(record, Followed)},

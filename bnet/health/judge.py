@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from bnet.health import clocks, hub, jobs, servers
+from bnet.health import clocks, figures, hub, jobs, servers
 from bnet.health.facts import Facts, Finding
 
 Rule = Callable[[Facts], Iterable[Finding]]
@@ -13,6 +13,7 @@ RULES: Sequence[Rule] = (
     servers.slow,
     servers.flapping,
     clocks.skewed,
+    figures.thresholds,
     jobs.stuck,
     jobs.stalled,
     jobs.failing,

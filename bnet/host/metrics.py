@@ -45,6 +45,16 @@ def measure(home: Path, before: Metrics | None = None) -> Metrics:
     return msgspec.structs.replace(now, cpu_percent=_percent_between(before, now))
 
 
+def disk_percent(path: Path) -> float | None:
+    """Return how full the file system is that a path is on; None if it cannot be told."""
+    import psutil
+
+    try:
+        return float(psutil.disk_usage(str(path)).percent)
+    except OSError:
+        return None
+
+
 def _or_nothing(source: Callable[[], Mapping[str, object]]) -> Mapping[str, object]:
     """Leave out what a container or a platform cannot tell: no figure is worth a failed sync."""
     try:

@@ -1,13 +1,15 @@
 """What a server writes down between two syncs, as files in its BNET_HOME."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from bnet.codec.documents import Unreadable, decode, encode
 from bnet.files import read_or_none, write_atomic
-from bnet.host.metrics import measure
+from bnet.host.metrics import disk_percent, measure
 from bnet.model.base import Record
-from bnet.model.telemetry import Sent
+from bnet.model.monitoring import HOME
+from bnet.model.telemetry import Sampled, Sent
 from bnet.rules.leases import Observed
 
 R = TypeVar("R", bound=Record)
@@ -39,6 +41,16 @@ class LocalNotes:
             for name in figures.__struct_fields__
             if isinstance(value := getattr(figures, name), int | float)
         }
+
+    def disks(self, paths: Sequence[str]) -> dict[str, float]:
+        full = {path: disk_percent(self._home if path == HOME else Path(path)) for path in paths}
+        return {path: value for path, value in full.items() if value is not None}
+
+    def sampled(self) -> Sampled:
+        return self._load("samples.json", Sampled)
+
+    def keep_sampled(self, sampled: Sampled) -> None:
+        self._save("samples.json", sampled, durable=False)
 
     def _load(self, name: str, kind: type[R]) -> R:
         data = read_or_none(self._home / name)

@@ -42,6 +42,26 @@ class Held(Record, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+class Sample(Record, frozen=True, kw_only=True):
+    """Figures of a machine at one moment, as they are compared with thresholds; what it could not tell is left out.
+
+    Attributes:
+        at: by its clock.
+        cpu: percent of all cores, since the sample before.
+        memory: percent that is not to be had without swapping.
+        load: of five minutes, for each core.
+        network: bytes a second, sent and received, since the sample before.
+        disk: percent that is full, by path.
+    """
+
+    at: Moment
+    cpu: float | None = None
+    memory: float | None = None
+    load: float | None = None
+    network: float | None = None
+    disk: dict[str, float] = {}
+
+
 class Heartbeat(Record, frozen=True, kw_only=True):
     """`heartbeat.json` on the telemetry ref; informs people, and its arrival keeps leases alive."""
 
@@ -54,6 +74,7 @@ class Heartbeat(Record, frozen=True, kw_only=True):
     slots: int
     runs: tuple[Held, ...] = ()
     metrics: dict[str, float | None] = {}
+    samples: tuple[Sample, ...] = ()
 
 
 class Identity(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):

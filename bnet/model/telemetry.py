@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from bnet.model.base import Moment, Record
+from bnet.model.server import Sample
 
 Offset = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}$")]
 RunKey = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}\.-?[0-9]{1,15}$")]
@@ -47,3 +48,21 @@ class Sent(Record, frozen=True, kw_only=True):
     written: tuple[str, ...] = ()
     runs: dict[RunKey, SentLog] = {}
     pending: "Sent | None" = None
+
+
+class Sampled(Record, frozen=True, kw_only=True):
+    """The samples that a server took of its figures.
+
+    Attributes:
+        boot_id: the boot that seconds and counters were counted on.
+        taken_s: boot-clock seconds of the newest one.
+        counters: as they stood then.
+        samples: the oldest first.
+        told: which figures were at which level in the heartbeat that landed last.
+    """
+
+    boot_id: str = ""
+    taken_s: float = 0.0
+    counters: dict[str, float] = {}
+    samples: tuple[Sample, ...] = ()
+    told: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from bnet.model.job import BuildReport
 from bnet.model.run import Intent, KeptFiles, RunFact
-from bnet.model.telemetry import Sent
+from bnet.model.telemetry import Sampled, Sent
 from bnet.rules.leases import Observed
 
 
@@ -93,3 +93,15 @@ class Notes(Protocol):
 
     def measure(self) -> dict[str, float | None]:
         """Return this machine's figures for the heartbeat."""
+
+    def disks(self, paths: Sequence[str]) -> dict[str, float]:
+        """Return how full the file systems are that some paths are on, in percent; those that are there.
+
+        `home` is where this machine keeps its files.
+        """
+
+    def sampled(self) -> Sampled:
+        """Return the samples that were taken of its figures."""
+
+    def keep_sampled(self, sampled: Sampled) -> None:
+        """Keep them."""

@@ -42,7 +42,7 @@ from bnet.model.job import BuildReport, Claim, JobResult, JobSpec, Wanted
 from bnet.model.run import Intent, RunFact
 from bnet.model.server import Identity, Server
 from bnet.model.state import State
-from bnet.model.telemetry import Sent
+from bnet.model.telemetry import Sampled, Sent
 from bnet.ports.hub import Commit, Look
 from bnet.rules.leases import Observed
 from bnet.rules.specs import Unresolved
@@ -75,6 +75,14 @@ class _Notes:
 
     def measure(self) -> dict[str, float | None]:
         return {}
+
+    def disks(self, paths: Sequence[str]) -> dict[str, float]:
+        return {}
+
+    def sampled(self) -> Sampled:
+        return Sampled()
+
+    def keep_sampled(self, sampled: Sampled) -> None: ...
 
 
 class _Runs:

@@ -16,7 +16,7 @@ from bnet.app.server.cycle import Node
 from bnet.app.server.intent import Builder
 from bnet.app.server.standing import registration
 from bnet.codec import layout
-from bnet.codec.documents import encode
+from bnet.codec.documents import decode, encode
 from bnet.errors import Taken
 from bnet.faults import Fault, FaultyHub, script
 from bnet.host.notes import LocalNotes
@@ -25,7 +25,7 @@ from bnet.model.command import Command, Submit
 from bnet.model.hub import FORMAT, Head
 from bnet.model.job import Attempt, BuildReport, Job, Source
 from bnet.model.run import Found, Intent, RunExit, RunFact
-from bnet.model.server import Identity
+from bnet.model.server import Heartbeat, Identity
 from bnet.model.state import State
 from bnet.model.telemetry import Sent, SentLog
 from bnet.ports.hub import Commit, Update
@@ -96,6 +96,19 @@ class Runs:
         return self.left
 
 
+class Notes(LocalNotes):
+    """Notes with figures as a test says they are; without any, there is nothing to be told of this machine."""
+
+    figures: dict[str, float | None] = {}
+    full: dict[str, float] = {}
+
+    def measure(self) -> dict[str, float | None]:
+        return self.figures
+
+    def disks(self, paths: Sequence[str]) -> dict[str, float]:
+        return {path: self.full[path] for path in paths if path in self.full}
+
+
 class Place:
     """A hub, a server on it, and somebody else who commits."""
 
@@ -110,7 +123,7 @@ class Place:
         self.trouble = False
         told = script(faults)
         self.hub = FaultyHub(MemoryHub(self.repository), lambda call: told(call) if self.trouble else "")
-        self.notes = LocalNotes(home)
+        self.notes = Notes(home)
         self.node = Node(
             ME,
             Ledger(self.hub, self.clock, "s1", random.Random(2)),
@@ -676,3 +689,72 @@ def test_nothing_is_left_to_a_server_that_has_not_moved_for_long(contest: Place)
 def test_who_came_for_one_job_takes_it(contest: Place) -> None:
     contest.submit()
     assert claims(contest, most=1) == [1]
+
+
+# -- figures
+
+
+def heartbeat(place: Place) -> Heartbeat:
+    tip = place.repository.refs["refs/bnet/servers/s1"]
+    return decode(Heartbeat, place.repository.trees[tip]["heartbeat.json"])
+
+
+def test_samples_are_taken_once_a_minute_and_told_with_the_next_heartbeat(place: Place) -> None:
+    place.notes.figures, place.notes.full = {"memory_percent": 50.0}, {"home": 40.0}
+    place.sync()
+    assert [each.memory for each in heartbeat(place).samples] == [50.0]
+    for seconds, count in ((30, 1), (30, 2), (59, 2), (1, 3)):
+        place.clock.sleep(seconds)
+        place.sync()
+        assert len(place.notes.sampled().samples) == count
+        assert not place.report.beat, "a sample is no reason for a push"
+    place.clock.sleep(1800)
+    place.sync()
+    assert len(heartbeat(place).samples) == 4
+    assert heartbeat(place).samples[-1].disk == {"home": 40.0}
+
+
+def test_what_comes_to_a_threshold_is_told_at_once_and_once(place: Place) -> None:
+    place.notes.figures, place.notes.full = {"memory_percent": 50.0}, {"home": 99.0}
+    beats = []
+    for _ in range(6):
+        place.sync()
+        beats.append(place.report.beat)
+        place.clock.sleep(60)
+    assert beats == [True, False, True, False, False, False], "the first one ever, and the third sample"
+    place.notes.full = {"home": 50.0}
+    beats = []
+    for _ in range(4):
+        place.sync()
+        beats.append(place.report.beat)
+        place.clock.sleep(60)
+    assert beats == [False, True, False, False]
+
+
+def test_a_push_budget_holds_for_that_too(place: Place) -> None:
+    place.by_hand({layout.SETTINGS: b"push_budget: 0.1"})
+    place.notes.figures, place.notes.full = {"memory_percent": 50.0}, {"home": 99.0}
+    beats = []
+    for _ in range(12):
+        place.sync()
+        beats.append(place.report.beat)
+        place.clock.sleep(60)
+    assert beats == [True, *[False] * 9, True, False]
+
+
+def test_people_say_which_disks_count(place: Place) -> None:
+    place.by_hand({layout.MONITORING: b"disk: {/srv: {warning: 10}}\nraise_after: 1"})
+    place.notes.figures, place.notes.full = {"memory_percent": 50.0}, {"/srv": 11.0, "/x": 99.0}
+    place.sync()
+    assert heartbeat(place).samples[-1].disk == {"/srv": 11.0}
+    assert place.notes.sampled().told == ("disk:/srv:1",)
+
+
+def test_an_idle_server_looks_at_itself_now_and_then(place: Place) -> None:
+    place.notes.figures = {"memory_percent": 50.0}
+    place.sync()
+    assert place.node.idle_for() == 600.0
+    place.notes.figures = {"memory_percent": 95.0}
+    place.clock.sleep(600)
+    place.sync()
+    assert place.node.idle_for() == 60.0, "it has to make sure"

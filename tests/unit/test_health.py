@@ -27,7 +27,7 @@ from bnet.model.job import (
     Wanted,
 )
 from bnet.model.monitoring import Monitoring, Threshold
-from bnet.model.server import Heartbeat, Held, Server
+from bnet.model.server import Heartbeat, Held, Sample, Server
 from bnet.model.state import State
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -490,3 +490,25 @@ def test_what_has_no_date_of_its_own_began_when_it_was_found_first() -> None:
 def test_the_worst_comes_first() -> None:
     told = facts(WAITED, servers=[server("a")], hub_refs=9999)
     assert [each.severity for each in judge(told)] == ["critical", "warning"]
+
+
+# -- figures
+
+
+def sampling(age: float = 0.0, **figures: Any) -> Seen:
+    samples = tuple(Sample(at=ago(age + 60 * place), **figures) for place in (2, 1, 0))
+    return Seen(beat=beat("a", age, samples=samples))
+
+
+def test_a_full_disk_is_told_by_its_path() -> None:
+    wanted = Monitoring(disk={"/srv": Threshold(warning=80)})
+    told = facts(there={"a": sampling(disk={"home": 97.5, "/srv": 85})}, monitoring=wanted)
+    assert keys(told) == ["disk-full:a:home", "disk-full:a:/srv"]
+    found = only(told, "disk-full:a:/srv")
+    assert (found.severity, found.since) == ("warning", ago(120))
+    assert "/srv" in found.text and "85%" in found.text and "80%" in found.text
+
+
+def test_of_a_lost_server_no_figures_are_told() -> None:
+    assert keys(facts(there={"a": sampling(9999, memory=99)})) == ["server-lost:a"]
+    assert keys(facts(there={"a": sampling(memory=99)})) == ["memory-full:a"]

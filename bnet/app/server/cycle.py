@@ -23,6 +23,7 @@ from bnet.model.server import Identity
 from bnet.model.state import State
 from bnet.ports.hub import Look
 from bnet.ports.machine import Clock, Notes, Runs
+from bnet.rules import sampling
 from bnet.rules.agenda import Agenda
 from bnet.rules.clocks import trusted
 from bnet.rules.deployments import pinned_snapshots
@@ -132,6 +133,7 @@ class Node:
         facts = {fact.intent.run: fact for fact in self.runs.collect()}
         leases = [*watched(self.ledger, facts), *presences(state, me.name)]
         observed = watch(self.notes.observed(), look, me.name, leases, self.ledger, self.clock)
+        self._sample(state)
         landed, wait_s = None, wait_for_turn(state.settings, len(state.servers), observed, facts.values())
         self._wait_s = wait_s
         if not wait_s:
@@ -148,6 +150,17 @@ class Node:
         return self._report(landed, started, wait_s)
 
     # -- what is so
+
+    def _sample(self, state: State) -> None:
+        """Take a sample of this machine's figures, where it is time and there are any."""
+        before, boot_id, now_s = self.notes.sampled(), self.clock.boot_id(), self.clock.boot()
+        figures = self.notes.measure() if sampling.due(before, boot_id, now_s) else {}
+        if figures:
+            disks = self.notes.disks(sorted(state.monitoring.disks))
+            at = self.clock.now()
+            self.notes.keep_sampled(
+                sampling.sampled(before, figures, disks, at=at, boot_id=boot_id, now_s=now_s)
+            )
 
     def _here(self, facts: Mapping[str, RunFact], observed: Observed, most: int | None) -> Here:
         ended = [fact for fact in facts.values() if fact.phase == "ended"]
@@ -217,7 +230,9 @@ class Node:
         oldest = min(finished, default=now)
         archive = state.settings.retention.finished - (now - oldest).total_seconds()
         mail = beat if self.post is None else self.post.rests(state, now)
-        return None if mail is None else max(0.0, min(beat, archive, firing, mail))
+        sampled = self.notes.sampled()
+        sample = sampling.rest_s(sampled, state.monitoring, self.clock.boot()) if sampled.samples else beat
+        return None if mail is None else max(0.0, min(beat, archive, firing, mail, sample))
 
     def _intend(self, tx: Transaction) -> None:
         intents = [

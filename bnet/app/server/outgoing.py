@@ -11,12 +11,13 @@ from bnet.app.server.telemetry import Draft
 from bnet.model.job import Job
 from bnet.model.run import RunFact
 from bnet.model.server import Heartbeat, Held
-from bnet.model.telemetry import Sent
+from bnet.model.telemetry import Sampled, Sent
 from bnet.ports.hub import Update
 from bnet.ports.machine import Clock, Notes, Runs
 from bnet.rules.keeping import kept_now, pinned
 from bnet.rules.leases import Observed
 from bnet.rules.pace import beat_due, progress_due
+from bnet.rules.sampling import told as levels
 from bnet.rules.transaction import Transaction
 
 
@@ -43,7 +44,7 @@ class Outgoing:
             draft.add_run(fact, self._runs, now, {} if left is None else left.papers)
             if not was_reported(tx.jobs.get(fact.intent.job), fact):
                 draft.add_late(fact)
-        told = tx.changes or draft.ended or (draft.files and progress_due(settings, observed))
+        told = tx.changes or draft.ended or (draft.files and progress_due(settings, observed)) or self._news()
         if not told and not beat_due(settings, observed, here.runs.values()):
             return None
         stay, gone = _listed(tx, here.me.name)
@@ -60,8 +61,19 @@ class Outgoing:
         sent = self._notes.sent()
         if landed.beat_since is None or sent.pending is None:
             return observed
+        if self._news():
+            sampled = self._notes.sampled()
+            self._notes.keep_sampled(replace(sampled, told=self._levels(sampled)))
         self._notes.keep_sent(replace(sent.pending, written=sent.written))
         return replace(observed, beat_at=landed.beat_since)
+
+    def _news(self) -> bool:
+        """Tell whether a figure of this machine has come to a threshold, or left it, and nobody was told."""
+        sampled = self._notes.sampled()
+        return self._levels(sampled) != sampled.told
+
+    def _levels(self, sampled: Sampled) -> tuple[str, ...]:
+        return levels(sampled, self._ledger.state.monitoring)
 
     def _heartbeat(self, tx: Transaction, here: Here) -> Heartbeat:
         name = here.me.name
@@ -76,6 +88,7 @@ class Outgoing:
             slots=here.me.slots,
             runs=tuple(_held(job, tx, here) for job in mine if job.result is None),
             metrics=self._notes.measure(),
+            samples=self._notes.sampled().samples,
         )
 
 

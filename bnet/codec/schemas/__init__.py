@@ -13,6 +13,7 @@ from bnet.model.command import VERBS, Submit
 from bnet.model.environment import Environments
 from bnet.model.hub import Settings
 from bnet.model.message import Front
+from bnet.model.monitoring import Monitoring
 from bnet.model.reply import ReplyRule
 from bnet.model.schedule import NamedSchedule, Schedule
 from bnet.model.source import Upstream
@@ -27,11 +28,16 @@ _ENTRY = re.compile(r"^    ([a-z_, ]+): (.*(?:\n        .*)*)", re.MULTILINE)
 def build() -> dict[str, bytes]:
     """Return the schemas as they should be: file name -> content."""
     made = {
-        "environments.json": _environments(),
+        "environments.json": _settings(
+            Environments, "The environments of a bnet network (coordination/environments.yaml)"
+        ),
         "hub.json": _hub(),
         "inbox.json": _inbox(),
         "job.json": _job(),
         "message.json": _message(),
+        "monitoring.json": _settings(
+            Monitoring, "What people want to be told of a bnet network (coordination/monitoring.yaml)"
+        ),
         "replies.json": _replies(),
         "schedule.json": _schedule(),
         "source.json": _source(),
@@ -57,8 +63,8 @@ def _hub() -> dict[str, Any]:
     return schema
 
 
-def _environments() -> dict[str, Any]:
-    schema = _of(Environments, "The environments of a bnet network (coordination/environments.yaml)")
+def _settings(kind: type[msgspec.Struct], title: str) -> dict[str, Any]:
+    schema = _of(kind, title)
     schema["type"] = ["object", "null"]  # a file of nothing but comments
     schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"type": "null"}]
     return schema
