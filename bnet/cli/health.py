@@ -1,23 +1,37 @@
 """`bnet health`: whether the network is well, judged from the hub alone."""
 
+import re
 from datetime import datetime
 from typing import Any
 
 import click
 
 from bnet.cli.context import App, json_option, pass_app
-from bnet.cli.render import out, out_json
+from bnet.cli.render import note, out, out_json
 from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo
 from bnet.health.facts import Facts, Finding
 
+REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 COLOURS = {"critical": "red", "warning": "yellow"}
 
 
+def _repository(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not REPOSITORY.fullmatch(value):
+        raise click.BadParameter(f"{value} is no OWNER/NAME of a repository")
+    return value
+
+
 @click.command()
+@click.option(
+    "--issues",
+    metavar="OWNER/NAME",
+    callback=_repository,
+    help="Keep one issue for each finding in a repository on GitHub, through `gh`.",
+)
 @json_option
 @pass_app
-def health(app: App, as_json: bool) -> None:
+def health(app: App, issues: str | None, as_json: bool) -> None:
     """Judge the network from its hub: servers, jobs, queues, clocks, budgets.
 
     Exit 1 if anything is wrong. `bnet doctor` looks at this machine instead. How sure a verdict is, is said with it:
@@ -35,8 +49,17 @@ def health(app: App, as_json: bool) -> None:
             out(f"{click.style(each.severity, fg=COLOURS[each.severity])} {each.key}: {escaped(each.text)}")
             out(f"      {escaped(_since(each))}{escaped(each.advice)}")
         out(_sentence(facts, findings))
+    if issues is not None:
+        _keep(app, issues, findings)
     if findings:
         raise click.exceptions.Exit(AnswerNo.exit_code)
+
+
+def _keep(app: App, repository: str, findings: list[Finding]) -> None:
+    from bnet.wiring.issues import kept_issues
+
+    for did, number, key in kept_issues(app.machine, repository, findings):
+        note(escaped(f"bnet: issue #{number} {did}: {key}"))
 
 
 def _told(facts: Facts, findings: list[Finding]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bnet.app.hub.found import Wanted, establish
+from bnet.app.hub.found import WORKFLOWS, Wanted, establish
 from bnet.app.hub.site import choose
 from bnet.app.told.expect import add_expected, outlook
 from bnet.app.told.messages import with_messages
@@ -68,6 +68,8 @@ def init(
         out(f"{shown} is the hub of the network {settings.name}: {where}")
         if settings.push_budget is not None:
             out(f"its host is asked for no more than {settings.push_budget:g} pushes a minute (hub.yaml)")
+        if not ledger.hub.names(ledger.state.tip, WORKFLOWS):
+            note("the hub takes no workflows from this token; to have them, see docs/health.md#on-github")
     else:
         out(f"{shown} is a hub already (branch {branch}); nothing was changed")
     out(_next_steps(shown, branch if _must_be_named(branch, machine, site.url) else ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -134,3 +135,21 @@ def test_the_working_directory_is_no_part_of_it(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     documents(scaffold.root(), shipped(), "/u", "b", Wanted())
     assert os.listdir(tmp_path) == []
+
+
+def test_a_hub_that_takes_no_workflows_is_founded_without_them() -> None:
+    class Strict(MemoryHub):
+        def push(self, updates: Sequence[Update]) -> str | None:
+            tree = self.repository.trees[updates[0].new]
+            if any(path.startswith(".github/") for path in tree):
+                return "refusing to allow a token to create or update workflow without `workflow` scope"
+            return super().push(updates)
+
+    for kind, there in ((Strict, False), (MemoryHub, True)):
+        repository = Repository()
+        files = documents(scaffold.root(), {}, "u", "bnet", Wanted())
+        assert found(kind(repository), files, clock=SystemClock(), chance=random.Random(1), by="ann")
+        tree = repository.trees[repository.refs["refs/heads/bnet"]]
+        assert any(path.startswith(".github/") for path in tree) == there
+        assert set(files) - set(tree) <= {".github/workflows/health-monitor.yml"}
+        assert ".github/workflows/ci.yml" not in tree

@@ -24,6 +24,8 @@ from bnet.ports.machine import Clock
 # GitHub's documented limits for one repository ("Repository limits"): pushes a minute, reads a second.
 GITHUB = {"push_budget": 6.0, "read_budget": 15.0}
 FOLDERS = ("coordination", "messages", "specs")
+WORKFLOWS = ".github/workflows/"  # of those that this project has, the ones for hubs are
+CARRIED = ("health-monitor.yml",)
 
 
 class Wanted(Record, frozen=True, kw_only=True):
@@ -112,7 +114,7 @@ def documents(
     """Return the files that a hub begins with: path -> content.
 
     Args:
-        scaffold: the folder that holds `coordination/`, `messages/` and `specs/`.
+        scaffold: the folder that holds `coordination/`, `messages/`, `specs/` and `.github/`.
         schemas: for editors: file name -> content.
         url: as people may see it.
         branch: the ledger's.
@@ -125,6 +127,9 @@ def documents(
             data = read_or_none(path) if path.is_file() and _is_copied(name) else None
             if data is not None:
                 files[name] = data
+    for name in CARRIED:
+        data = read_or_none(scaffold / WORKFLOWS / name)
+        files |= {} if data is None else {WORKFLOWS + name: data}
     files |= {f"{layout.ROOT}.schemas/{name}": data for name, data in schemas.items()}
     readme = layout.ROOT + "README.md"
     if readme in files:
@@ -185,13 +190,15 @@ def found(hub: Hub, files: Mapping[str, bytes], *, clock: Clock, chance: random.
         RefusedByPolicy: the hub does not take it.
     """
     said: str | None = None
-    for _ in range(2):
+    # GitHub takes no file of a workflow from a token without that right, and a hub is one without it too.
+    plain = {path: data for path, data in files.items() if not path.startswith(WORKFLOWS)}
+    for first in (files, plain):
         if hub.look().ledger:
             return False
         nonce = uuid.UUID(int=chance.getrandbits(128)).hex
         trailers = f"Bnet-Seq: 0\nBnet-Next-Job: 1\nBnet-Nonce: {nonce}\nBnet-Op: init format={FORMAT}\n"
         commit = Commit(
-            parent=None, files=files, message=f"{by}: init\n\n{trailers}", author=by, at=clock.now()
+            parent=None, files=first, message=f"{by}: init\n\n{trailers}", author=by, at=clock.now()
         )
         oid = hub.write([commit])[0]
         said = hub.push([Update(hub.ledger_ref, "", oid)])
