@@ -9,6 +9,7 @@ from bnet.files import read_or_none, write_atomic
 from bnet.host.metrics import disk_percent, measure
 from bnet.model.base import Record
 from bnet.model.monitoring import HOME
+from bnet.model.rollup import Rolled
 from bnet.model.telemetry import Sampled, Sent
 from bnet.rules.leases import Observed
 
@@ -51,6 +52,12 @@ class LocalNotes:
 
     def keep_sampled(self, sampled: Sampled) -> None:
         self._save("samples.json", sampled, durable=False)
+
+    def rolled(self) -> Rolled:
+        return self._load("hours.json", Rolled)
+
+    def keep_rolled(self, rolled: Rolled) -> None:
+        self._save("hours.json", rolled, durable=False)
 
     def _load(self, name: str, kind: type[R]) -> R:
         data = read_or_none(self._home / name)

@@ -52,6 +52,7 @@ class Sample(Record, frozen=True, kw_only=True):
         load: of five minutes, for each core.
         network: bytes a second, sent and received, since the sample before.
         disk: percent that is full, by path.
+        runs: how many jobs ran there.
     """
 
     at: Moment
@@ -60,6 +61,7 @@ class Sample(Record, frozen=True, kw_only=True):
     load: float | None = None
     network: float | None = None
     disk: dict[str, float] = {}
+    runs: int = 0
 
 
 class Heartbeat(Record, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from bnet.model.base import Moment, Record
+from bnet.model.rollup import Hour
 from bnet.model.server import Sample
 
 Offset = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}$")]
@@ -58,6 +59,7 @@ class Sampled(Record, frozen=True, kw_only=True):
         taken_s: boot-clock seconds of the newest one.
         counters: as they stood then.
         samples: the oldest first.
+        hour: what those of this hour come to.
         told: which figures were at which level in the heartbeat that landed last.
     """
 
@@ -65,4 +67,5 @@ class Sampled(Record, frozen=True, kw_only=True):
     taken_s: float = 0.0
     counters: dict[str, float] = {}
     samples: tuple[Sample, ...] = ()
+    hour: Hour | None = None
     told: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bnet.model.job import BuildReport
+from bnet.model.rollup import Rolled
 from bnet.model.run import Intent, KeptFiles, RunFact
 from bnet.model.telemetry import Sampled, Sent
 from bnet.rules.leases import Observed
@@ -104,4 +105,10 @@ class Notes(Protocol):
         """Return the samples that were taken of its figures."""
 
     def keep_sampled(self, sampled: Sampled) -> None:
+        """Keep them."""
+
+    def rolled(self) -> Rolled:
+        """Return the hours that samples came to."""
+
+    def keep_rolled(self, rolled: Rolled) -> None:
         """Keep them."""

@@ -30,7 +30,14 @@ def rest_s(before: Sampled, wanted: Monitoring, now_s: float) -> float:
 
 
 def sampled(
-    before: Sampled, figures: Figures, disks: Mapping[str, float], *, at: datetime, boot_id: str, now_s: float
+    before: Sampled,
+    figures: Figures,
+    disks: Mapping[str, float],
+    *,
+    at: datetime,
+    boot_id: str,
+    now_s: float,
+    runs: int = 0,
 ) -> Sampled:
     """Add a sample.
 
@@ -41,6 +48,7 @@ def sampled(
         at: the time of day.
         boot_id: of this boot.
         now_s: seconds on the boot-time clock.
+        runs: how many jobs run here.
     """
     load, cores = figures.get("load5"), figures.get("cores")
     busy = _rate(before, figures, boot_id, "cpu_busy_s", _passed(before, figures, "cpu_total_s"))
@@ -53,6 +61,7 @@ def sampled(
         load=None if load is None or not cores else round(load / cores, 2),
         network=None if sent is None or received is None else round(sent + received),
         disk={path: round(value, 1) for path, value in disks.items()},
+        runs=runs,
     )
     kept = [each for each in before.samples if timedelta(0) <= at - each.at <= OLDEST]
     counters = {name: figures.get(name) for name in _COUNTERS}

@@ -39,6 +39,7 @@ from bnet.errors import BnetError
 from bnet.memory import ManualClock, MemoryHub, Repository
 from bnet.model.hub import Head, Settings
 from bnet.model.job import BuildReport, Claim, JobResult, JobSpec, Wanted
+from bnet.model.rollup import Rolled
 from bnet.model.run import Intent, RunFact
 from bnet.model.server import Identity, Server
 from bnet.model.state import State
@@ -83,6 +84,11 @@ class _Notes:
         return Sampled()
 
     def keep_sampled(self, sampled: Sampled) -> None: ...
+
+    def rolled(self) -> Rolled:
+        return Rolled()
+
+    def keep_rolled(self, rolled: Rolled) -> None: ...
 
 
 class _Runs:

@@ -24,6 +24,7 @@ from bnet.memory import ManualClock, MemoryHub, Repository
 from bnet.model.command import Command, Submit
 from bnet.model.hub import FORMAT, Head
 from bnet.model.job import Attempt, BuildReport, Job, Source
+from bnet.model.rollup import Hours
 from bnet.model.run import Found, Intent, RunExit, RunFact
 from bnet.model.server import Heartbeat, Identity
 from bnet.model.state import State
@@ -758,3 +759,42 @@ def test_an_idle_server_looks_at_itself_now_and_then(place: Place) -> None:
     place.clock.sleep(600)
     place.sync()
     assert place.node.idle_for() == 60.0, "it has to make sure"
+
+
+def days(place: Place) -> dict[str, int]:
+    tree = place.repository.trees[place.repository.refs["refs/bnet/servers/s1"]]
+    return {
+        path: len(decode(Hours, data).hours) for path, data in tree.items() if path.startswith("metrics/")
+    }
+
+
+def test_hours_go_with_the_next_heartbeat_and_leave_after_two_weeks(place: Place) -> None:
+    place.notes.figures = {"memory_percent": 50.0}
+    place.sync()
+    place.clock.sleep(1795)
+    place.sync()
+    place.clock.sleep(1805)
+    place.sync()
+    assert place.report.beat and days(place) == {"metrics/2026-11-20.json": 1}
+    place.clock.sleep(60)
+    place.sync()
+    assert not place.report.beat
+    for _ in range(16):
+        place.clock.sleep(86400)
+        place.sync()
+    assert sorted(days(place))[0] == "metrics/2026-11-22.json"
+    assert len(days(place)) == 14
+
+
+def test_notes_of_hours_that_are_lost_cost_only_these(place: Place, tmp_path: Path) -> None:
+    place.notes.figures = {"memory_percent": 50.0}
+    for _ in range(3):
+        place.sync()
+        place.clock.sleep(3600)
+    assert days(place) == {"metrics/2026-11-20.json": 2}
+    (tmp_path / "hours.json").write_text("broken")
+    (tmp_path / "samples.json").unlink()
+    for _ in range(2):
+        place.sync()
+        place.clock.sleep(3600)
+    assert days(place) == {"metrics/2026-11-20.json": 1}

@@ -23,7 +23,7 @@ from bnet.model.server import Identity
 from bnet.model.state import State
 from bnet.ports.hub import Look
 from bnet.ports.machine import Clock, Notes, Runs
-from bnet.rules import sampling
+from bnet.rules import rollup, sampling
 from bnet.rules.agenda import Agenda
 from bnet.rules.clocks import trusted
 from bnet.rules.deployments import pinned_snapshots
@@ -133,7 +133,7 @@ class Node:
         facts = {fact.intent.run: fact for fact in self.runs.collect()}
         leases = [*watched(self.ledger, facts), *presences(state, me.name)]
         observed = watch(self.notes.observed(), look, me.name, leases, self.ledger, self.clock)
-        self._sample(state)
+        self._sample(state, sum(fact.phase == "alive" for fact in facts.values()))
         landed, wait_s = None, wait_for_turn(state.settings, len(state.servers), observed, facts.values())
         self._wait_s = wait_s
         if not wait_s:
@@ -151,16 +151,20 @@ class Node:
 
     # -- what is so
 
-    def _sample(self, state: State) -> None:
+    def _sample(self, state: State, runs: int) -> None:
         """Take a sample of this machine's figures, where it is time and there are any."""
         before, boot_id, now_s = self.notes.sampled(), self.clock.boot_id(), self.clock.boot()
         figures = self.notes.measure() if sampling.due(before, boot_id, now_s) else {}
-        if figures:
-            disks = self.notes.disks(sorted(state.monitoring.disks))
-            at = self.clock.now()
-            self.notes.keep_sampled(
-                sampling.sampled(before, figures, disks, at=at, boot_id=boot_id, now_s=now_s)
-            )
+        if not figures:
+            return
+        disks = self.notes.disks(sorted(state.monitoring.disks))
+        taken = sampling.sampled(
+            before, figures, disks, at=self.clock.now(), boot_id=boot_id, now_s=now_s, runs=runs
+        )
+        hour, ended = rollup.added(before.hour, taken.samples[-1])
+        if ended is not None:
+            self.notes.keep_rolled(rollup.rolled(self.notes.rolled(), ended))
+        self.notes.keep_sampled(replace(taken, hour=hour))
 
     def _here(self, facts: Mapping[str, RunFact], observed: Observed, most: int | None) -> Here:
         ended = [fact for fact in facts.values() if fact.phase == "ended"]

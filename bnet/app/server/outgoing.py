@@ -8,12 +8,14 @@ from bnet import __version__
 from bnet.app.ledger import Beat, Landed, Ledger
 from bnet.app.server.decide import Here
 from bnet.app.server.telemetry import Draft
+from bnet.errors import Damaged
 from bnet.model.job import Job
 from bnet.model.run import RunFact
 from bnet.model.server import Heartbeat, Held
 from bnet.model.telemetry import Sampled, Sent
 from bnet.ports.hub import Update
 from bnet.ports.machine import Clock, Notes, Runs
+from bnet.rules import rollup
 from bnet.rules.keeping import kept_now, pinned
 from bnet.rules.leases import Observed
 from bnet.rules.pace import beat_due, progress_due
@@ -49,6 +51,9 @@ class Outgoing:
             return None
         stay, gone = _listed(tx, here.me.name)
         draft.prune(now, stay=stay, gone=gone, pinned=pinned(tx))
+        days = rollup.untold(self._notes.rolled())
+        if days:
+            draft.add_hours(days, rollup.past(self._days(sent.tip), now))
         commit, anew = draft.commit(self._heartbeat(tx, here), now)
         oid = self._ledger.hub.write([commit])[0]
         pending = draft.landed(oid, anew, now)
@@ -61,11 +66,21 @@ class Outgoing:
         sent = self._notes.sent()
         if landed.beat_since is None or sent.pending is None:
             return observed
+        known = self._notes.rolled()
+        if rollup.untold(known):
+            self._notes.keep_rolled(rollup.told(known))
         if self._news():
             sampled = self._notes.sampled()
             self._notes.keep_sampled(replace(sampled, told=self._levels(sampled)))
         self._notes.keep_sent(replace(sent.pending, written=sent.written))
         return replace(observed, beat_at=landed.beat_since)
+
+    def _days(self, tip: str) -> list[str]:
+        """Return the files of days that are on the ref; a private copy that lacks them has them another time."""
+        try:
+            return self._ledger.hub.names(tip, rollup.FOLDER) if tip else []
+        except Damaged:
+            return []
 
     def _news(self) -> bool:
         """Tell whether a figure of this machine has come to a threshold, or left it, and nobody was told."""

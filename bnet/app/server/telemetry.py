@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from bnet.codec.documents import encode
+from bnet.model.rollup import Hours
 from bnet.model.run import RunFact
 from bnet.model.server import Heartbeat
 from bnet.model.telemetry import Sent, SentLog
@@ -102,6 +103,11 @@ class Draft:
             chunks[f"{start:012}"] = len(data)
             self.files[chunk_path(key, start)] = data
         return start + len(data)
+
+    def add_hours(self, days: Mapping[str, Hours], past: Sequence[str]) -> None:
+        """Add the files of days with new hours, and take those off that have been there for long enough."""
+        self.files.update((path, encode(hours)) for path, hours in days.items())
+        self.files.update((path, None) for path in past)
 
     def prune(
         self,
