@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,7 +11,9 @@ from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.render import note, out, out_json
 from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo
+from bnet.files import write_atomic
 from bnet.health.facts import Facts, Finding
+from bnet.health.openmetrics import openmetrics
 
 REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 COLOURS = {"critical": "red", "warning": "yellow"}
@@ -29,9 +32,16 @@ def _repository(ctx: click.Context, param: click.Parameter, value: str | None) -
     callback=_repository,
     help="Keep one issue for each finding in a repository on GitHub, through `gh`.",
 )
+@click.option(
+    "--openmetrics",
+    "metrics",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write it as OpenMetrics text too, for a node exporter's text file collector.",
+)
 @json_option
 @pass_app
-def health(app: App, issues: str | None, as_json: bool) -> None:
+def health(app: App, issues: str | None, metrics: Path | None, as_json: bool) -> None:
     """Judge the network from its hub: servers, jobs, queues, clocks, budgets.
 
     Exit 1 if anything is wrong. `bnet doctor` looks at this machine instead. How sure a verdict is, is said with it:
@@ -49,6 +59,9 @@ def health(app: App, issues: str | None, as_json: bool) -> None:
             out(f"{click.style(each.severity, fg=COLOURS[each.severity])} {each.key}: {escaped(each.text)}")
             out(f"      {escaped(_since(each))}{escaped(each.advice)}")
         out(_sentence(facts, findings))
+    if metrics is not None:
+        # The collector runs as somebody else, and reads whatever is there at any moment.
+        write_atomic(metrics.absolute(), openmetrics(facts, findings), mode=0o644, durable=False)
     if issues is not None:
         _keep(app, issues, findings)
     if findings:

@@ -1,4 +1,4 @@
-"""Samples become hours, and hours files of days on the telemetry ref: at most some 20 kB a day, a tenth of that packed, for two weeks."""
+"""Samples become hours, and hours files of days on the telemetry ref: some 16 kB each, a tenth of it packed."""
 
 import re
 from collections.abc import Iterable

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.parser import text_string_to_metric_families as classic_families
 
 from bnet.health.clocks import correction
 from bnet.health.facts import Beat, End, Expected, Facts, Finding, Overdue, Seen
 from bnet.health.judge import judge
 from bnet.health.memory import Memory, dated, look
+from bnet.health.openmetrics import openmetrics
 from bnet.model.hub import Head, Queue, Settings
 from bnet.model.job import (
     Attempt,
@@ -512,3 +515,40 @@ def test_a_full_disk_is_told_by_its_path() -> None:
 def test_of_a_lost_server_no_figures_are_told() -> None:
     assert keys(facts(there={"a": sampling(9999, memory=99)})) == ["server-lost:a"]
     assert keys(facts(there={"a": sampling(memory=99)})) == ["memory-full:a"]
+
+
+# -- OpenMetrics
+
+
+def test_openmetrics_as_prometheus_reads_it() -> None:
+    rude = server("b")
+    there = {
+        "a": sampling(cpu=50, memory=99, load=1.5, network=2e6, disk={'/x "y" \\z': 99.0}),
+        "b": seen("b", 9999),
+    }
+    told = facts(
+        running(1),
+        job(2),
+        servers=[server("a"), rude],
+        there=there,
+        monitoring=Monitoring(disk={'/x "y" \\z': Threshold(warning=80)}),
+    )
+    text = openmetrics(told, judge(told)).decode()
+    found = {
+        (one.name, *sorted(one.labels.items())): one.value
+        for family in text_string_to_metric_families(text)
+        for one in family.samples
+    }
+    assert found[("bnet_healthy",)] == 0
+    assert found[("bnet_findings", ("severity", "critical"))] == 2
+    about = ("about", 'a:/x "y" \\z')
+    assert found[("bnet_finding", about, ("rule", "disk-full"), ("severity", "warning"))] == 1
+    assert found[("bnet_jobs", ("state", "running"))] == 1
+    assert (found[("bnet_server_up", ("server", "a"))], found[("bnet_server_up", ("server", "b"))]) == (1, 0)
+    assert found[("bnet_server_cpu_ratio", ("server", "a"))] == 0.5
+    assert found[("bnet_server_disk_ratio", ("path", '/x "y" \\z'), ("server", "a"))] == 0.99
+    assert ("bnet_server_cpu_ratio", ("server", "b")) not in found
+    classic = {family.name for family in classic_families(text)}
+    assert "bnet_server_heartbeat_age_seconds" in classic, "as a text file collector reads it"
+    healthy = openmetrics(facts(), []).decode()
+    assert "bnet_healthy 1\n" in healthy and healthy.endswith("# EOF\n")
