@@ -11,7 +11,6 @@ from bnet.model.job import Claim, Job
 from bnet.rules.leases import beat_gap
 from bnet.rules.waiting import (
     FAILED,
-    LASTING,
     Usage,
     claimable_since,
     nobody_can,
@@ -110,8 +109,7 @@ def _could_run(job: Job, facts: Facts, taken: Usage) -> bool:
     """Tell whether a server has room for a job, or would have if people wanted it to work; a full one is busy."""
     conditions = [server_conditions(job, each, taken) for each in facts.state.servers.values()]
     unmet = [{each.kind for each in known if not each.holds} for known in conditions]
-    able = [each for each in unmet if not each & set(LASTING)]
-    return any(not each for each in able) or not any(each == {"slots"} for each in able)
+    return any(not each for each in unmet) or {"slots"} not in unmet
 
 
 def _stalled(queue: str, jobs: Sequence[Job], facts: Facts) -> Finding | None:

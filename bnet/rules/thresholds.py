@@ -86,7 +86,9 @@ def _level(
     reached = [_reached(value, threshold) for value in values]
     for end in range(1, len(reached) + 1):
         up = min(reached[max(0, end - raise_after) : end]) if end >= raise_after else 0
-        down = max(reached[max(0, end - clear_after) : end]) if end >= clear_after else 2
+        down = max(
+            reached[max(0, end - clear_after) : end]
+        )  # of fewer, one of those that raised it is among them
         if up > level:
             level, begun = up, end - raise_after
         elif down < level:

@@ -175,11 +175,13 @@ def test_jobs_that_are_in_the_archive_by_now_count(world: World, tmp_path: Path)
 def test_pushes_of_the_last_hour_are_counted_where_there_is_a_budget(world: World, tmp_path: Path) -> None:
     world.person({layout.SETTINGS: b"push_budget: 0.05"})
     register(world, "a")
+    mine = Server(name="b", instance="b", joined_at=NOON, formats=1)
+    world.machine("a").ledger.transact(lambda tx: tx.apply(servers.register(mine, None)))
     for minute in (-90, -50, -20, 0):
         beat(world, "a", NOON + timedelta(minutes=minute))
     facts, _ = gathered(world, tmp_path)
     assert facts.pushes == 4, "three heartbeats, and the transaction of somebody who is no server"
-    assert keys(facts) == ["push-budget"]
+    assert "push-budget" in keys(facts)
 
 
 def test_people_say_what_they_want_to_be_told_of(world: World, tmp_path: Path) -> None:

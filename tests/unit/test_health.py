@@ -141,14 +141,16 @@ def test_who_is_lost_by_clocks_alone_is_said_so_and_since_when() -> None:
 
 
 def test_who_was_seen_unmoved_is_lost_whatever_the_clocks_say() -> None:
-    there = {"a": seen(age=-100, least_s=TTL + 1)}
-    found = only(facts(running(since=999), there=there), "server-lost:a")
+    there = {"a": seen(age=-100, least_s=TTL + 1), "b": seen("b")}
+    both = [server("a"), server("b")]
+    found = only(facts(running(since=999), servers=both, there=there), "server-lost:a")
     assert found.sure == "observed"
 
 
 def test_who_was_seen_to_move_lives_whatever_the_clocks_say() -> None:
-    told = facts(running(since=9999), there={"a": seen(age=200 + TTL, most_s=60.0)})
-    assert "server-lost:a" not in keys(told)
+    there = {"a": seen(age=200 + TTL, most_s=60.0), "b": seen("b")}
+    told = facts(running(since=9999), servers=[server("a"), server("b")], there=there)
+    assert [key for key in keys(told) if key.startswith("server")] == []
 
 
 def test_a_server_that_never_came_is_lost_a_ttl_after_it_joined() -> None:
