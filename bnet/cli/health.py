@@ -56,7 +56,9 @@ def health(app: App, issues: str | None, metrics: Path | None, as_json: bool) ->
         out_json(_told(facts, findings))
     else:
         for each in findings:
-            out(f"{click.style(each.severity, fg=COLOURS[each.severity])} {each.key}: {escaped(each.text)}")
+            out(
+                f"{click.style(each.severity, fg=COLOURS[each.severity])} {escaped(each.key)}: {escaped(each.text)}"
+            )
             out(f"      {escaped(_since(each))}{escaped(each.advice)}")
         out(_sentence(facts, findings))
     if metrics is not None:

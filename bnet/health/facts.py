@@ -12,8 +12,18 @@ from bnet.model.server import Heartbeat, Server
 from bnet.model.state import State
 from bnet.rules.presence import silent_after
 
+LONGEST_S = 100 * 365 * 86400.0  # of a correction: a clock may say the year 9999
+
 Severity = Literal["warning", "critical"]
 Certainty = Literal["certain", "observed", "clocks", "estimate"]
+
+
+def after(at: datetime, seconds: float) -> datetime:
+    """Return the time so many seconds after another; documents may hold the ends of what can be written down."""
+    try:
+        return at + timedelta(seconds=max(-LONGEST_S, min(seconds, LONGEST_S)))
+    except OverflowError:
+        return at
 
 
 class Finding(Record, frozen=True, kw_only=True, omit_defaults=False):
@@ -128,7 +138,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def time(self) -> datetime:
         """The time by most servers' clocks."""
-        return self.now + timedelta(seconds=self.ahead_s)
+        return after(self.now, self.ahead_s)
 
     def held(self, server: str) -> list[int]:
         """Return the numbers of the jobs that a server has claimed."""

@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from bnet.health.facts import Certainty, End, Facts, Finding, Severity
+from bnet.health.facts import Certainty, End, Facts, Finding, Severity, after
 from bnet.health.words import numbers, span
 from bnet.model.base import Result
 from bnet.model.job import Claim, Job
@@ -45,7 +45,7 @@ def _stuck(job: Job, claim: Claim, facts: Facts) -> Finding | None:
         about=str(job.number),
         severity=severity,
         text=f"{name} has run on {claim.server} for {span(ran)}: {why}",
-        since=claim.claimed_at + timedelta(seconds=limit),
+        since=after(claim.claimed_at, limit),
         sure=sure,
         evidence={"server": claim.server, "ran_s": round(ran, 1), "after_s": round(limit, 1)},
         advice=f"bnet logs {job.number}; bnet cancel {job.number}",
@@ -114,16 +114,16 @@ def _could_run(job: Job, facts: Facts, taken: Usage) -> bool:
 
 def _stalled(queue: str, jobs: Sequence[Job], facts: Facts) -> Finding | None:
     state = facts.state
-    after = facts.monitoring.stalled_after
+    patience = facts.monitoring.stalled_after
     if state.settings.push_budget is not None:
-        after = max(after, BEATS * beat_gap(len(state.servers), state.settings.push_budget))
+        patience = max(patience, BEATS * beat_gap(len(state.servers), state.settings.push_budget))
     # A slot that was free only just now, or a claim beside it, says that the queue moves.
     moved = [_moved(job) for job in state.jobs.values()]
     newest = max((at for at in moved if at is not None), default=None)
     oldest = min(claimable_since(job, state.jobs) for job in jobs)
     since = oldest if newest is None else max(oldest, newest)
     waited = (facts.time - since).total_seconds()
-    if waited <= after:
+    if waited <= patience:
         return None
     listed = sorted(job.number for job in jobs)
     return Finding(
@@ -133,7 +133,7 @@ def _stalled(queue: str, jobs: Sequence[Job], facts: Facts) -> Finding | None:
         text=f"{numbers(listed)} of queue {queue} could run since {span(waited)}, and {_takers(facts)}",
         since=since,
         sure="clocks",
-        evidence={"jobs": len(jobs), "first": listed[0], "waited_s": round(waited, 1), "after_s": after},
+        evidence={"jobs": len(jobs), "first": listed[0], "waited_s": round(waited, 1), "after_s": patience},
         advice=f"bnet why {listed[0]}; bnet status",
     )
 

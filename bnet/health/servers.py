@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from itertools import pairwise
 
-from bnet.health.facts import Beat, Certainty, Facts, Finding, Seen, Severity
+from bnet.health.facts import Beat, Certainty, Facts, Finding, Seen, Severity, after
 from bnet.health.words import numbers, span
 from bnet.model.server import Server
 from bnet.rules.leases import BEAT_SHARE
@@ -46,7 +46,7 @@ def _lost(server: Server, facts: Facts, *, alone: bool) -> Finding:
         about=name,
         severity=severity,
         text=f"{name} was last seen {span(age)} ago{holding}{doubt}",
-        since=facts.time - timedelta(seconds=age),
+        since=after(facts.time, -age),
         sure=sure,
         evidence={"age_s": round(age, 1), "after_s": limit, "wanted": server.wanted, "jobs": len(held)},
         advice=f"on {name}: bnet doctor; or, if it is gone for good: bnet server remove {name}",
@@ -71,7 +71,7 @@ def slow(facts: Facts) -> Iterable[Finding]:
             about=server.name,
             severity="warning",
             text=f"{server.name} was last seen {span(age)} ago, and is to be seen every {span(pause)}",
-            since=facts.time - timedelta(seconds=age - pause),
+            since=after(facts.time, pause - age),
             sure="observed" if facts.seen[server.name].least_s >= age else "clocks",
             evidence={"age_s": round(age, 1), "pause_s": pause, "jobs": len(held)},
             advice=f"on {server.name}: bnet doctor (is it overloaded, or its way to the hub?)",
@@ -91,9 +91,9 @@ def flapping(facts: Facts) -> Iterable[Finding]:
         newest = Beat(seen.beat.at, seen.beat.boot_id, bool(seen.beat.runs))
         beats = [each for each in (newest, *seen.earlier) if newest.at - each.at <= DAY]
         gaps = sum(
-            (after.at - before.at).total_seconds() > limits[before.holds] for after, before in _pairs(beats)
+            (later.at - before.at).total_seconds() > limits[before.holds] for later, before in _pairs(beats)
         )
-        boots = sum(after.boot_id != before.boot_id for after, before in _pairs(beats))
+        boots = sum(later.boot_id != before.boot_id for later, before in _pairs(beats))
         lost_runs = _lost_runs(name, facts)
         worst = max((gaps, "was silent"), (boots, "was started anew"), (len(lost_runs), "lost what it ran"))
         if worst[0] >= OFTEN:

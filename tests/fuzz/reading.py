@@ -20,6 +20,7 @@ from bnet.codec.documents import Unreadable, decode, encode, rewrite
 from bnet.codec.durations import LONGEST, parse_duration
 from bnet.codec.environments import read_environments
 from bnet.codec.inbox import parse_commands
+from bnet.codec.monitoring import read_monitoring
 from bnet.codec.pipelines import read_pipelines
 from bnet.codec.resubmission import to_file
 from bnet.codec.sizes import parse_size
@@ -48,13 +49,14 @@ from bnet.model.job import (
     Wanted,
 )
 from bnet.model.run import Found, Intent, RunExit
-from bnet.model.server import Accept, Heartbeat, Held, Identity, Server
+from bnet.model.server import Accept, Heartbeat, Held, Identity, Sample, Server
 from bnet.model.state import KeyEntry, KeyFile, Rejection
 from bnet.model.telemetry import Sent, SentLog
 from bnet.model.tree import Tree
 from bnet.rules.clocks import Skew
 from bnet.rules.leases import Observed, Sighting
 from bnet.rules.pipelines import Run, expand, foresee
+from bnet.rules.thresholds import raised
 from bnet.rules.transaction import archive_line, read_archive
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -546,6 +548,20 @@ def environments(data: bytes) -> None:
         check_error(error)
 
 
+def monitoring(data: bytes) -> None:
+    """`monitoring.yaml` is sound, or `Invalid`; what is sound judges any sample."""
+    try:
+        wanted = read_monitoring(data, "monitoring.yaml")
+    except Invalid as error:
+        check_error(error)
+        return
+    full = Sample(
+        at=datetime(2026, 11, 20, tzinfo=UTC), cpu=1e308, memory=0.0, disk=dict.fromkeys(wanted.disks, 100.0)
+    )
+    for each in raised([full] * 6, wanted):
+        must(each.value >= each.limit, "is told below its threshold")
+
+
 def _pipelines() -> list[bytes]:
     steps = {
         "build": {"command": "make", "artifacts": ["dist/*"], "matrix": {"py": ["3.11", "3.12"]}},
@@ -580,6 +596,16 @@ _ENVIRONMENTS = [
 TARGETS = (
     Target("pipelines", "yaml", pipelines, _pipelines, 0.6),
     Target("condition", "text", condition, lambda: _CONDITIONS, 6.0),
+    Target(
+        "monitoring",
+        "yaml",
+        monitoring,
+        lambda: [
+            b"cpu: {warning: 90, critical: 99}\ndisk: {home: {}, /srv: {warning: 80}}\nraise_after: 1\n",
+            b"failures: 5\nstuck_after: 60\nstuck_factor: 1.5\nhub: {warning: 1e9}\n",
+        ],
+        0.6,
+    ),
     Target("environments", "yaml", environments, lambda: _ENVIRONMENTS, 0.6),
     Target(
         "document",

@@ -554,3 +554,25 @@ def test_openmetrics_as_prometheus_reads_it() -> None:
     assert "bnet_server_heartbeat_age_seconds" in classic, "as a text file collector reads it"
     healthy = openmetrics(facts(), []).decode()
     assert "bnet_healthy 1\n" in healthy and healthy.endswith("# EOF\n")
+
+
+# -- bad days
+
+
+ENDS = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), NOW]
+
+
+@pytest.mark.parametrize("least", [0.0, 1e9])
+@pytest.mark.parametrize("begun", ENDS)
+@pytest.mark.parametrize("said", ENDS)
+def test_times_at_the_ends_of_the_calendar_are_no_bug(said: datetime, begun: datetime, least: float) -> None:
+    one = running(timeout=3e9)
+    assert one.claim is not None
+    one = replace(one, claim=replace(one.claim, claimed_at=begun, ttl_s=3e9))
+    two = replace(job(2), spec=replace(job(2).spec, submitted_at=begun))
+    there = {"a": Seen(beat=replace(beat("a", 0), at=said), least_s=least, most_s=least + 1)}
+    for monitoring in (DEFAULTS, Monitoring(stuck_after=0.0, stalled_after=0.0)):
+        told = facts(
+            one, two, servers=[server("a", joined_at=begun, slots=2)], there=there, monitoring=monitoring
+        )
+        openmetrics(told, judge(told))
