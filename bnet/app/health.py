@@ -50,6 +50,13 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     size: Callable[[], tuple[int | None, int]]
 
 
+class Row(msgspec.Struct, frozen=True):
+    """The heartbeats on a ref that can be read, the newest first; whether that is the one that the ref has now."""
+
+    beats: list[Heartbeat] = []
+    current: bool = True
+
+
 def gather(sources: Sources, before: Memory) -> tuple[Facts, Memory]:
     """Look at the hub; return what is so, and what this machine has seen by now.
 
@@ -63,7 +70,8 @@ def gather(sources: Sources, before: Memory) -> tuple[Facts, Memory]:
     tips = {name: look.telemetry.get(name, "") for name in state.servers}
     memory = memories.look(before, tips, boot_id=clock.boot_id(), now_s=asked_s)
     seen = {
-        name: _seen(beats.get(name, []), memory.least_s(name), memory.most_s(name)) for name in state.servers
+        name: _seen(beats.get(name, Row()), memory.least_s(name), memory.most_s(name))
+        for name in state.servers
     }
     now = clock.now()
     size, refs = sources.size()
@@ -84,7 +92,7 @@ def gather(sources: Sources, before: Memory) -> tuple[Facts, Memory]:
     return facts, memory
 
 
-def _beats(ledger: Ledger) -> tuple[Look, Mapping[str, list[Heartbeat]]]:
+def _beats(ledger: Ledger) -> tuple[Look, Mapping[str, Row]]:
     """Return a look, and each server's heartbeats of the last day, the newest first."""
     look = ledger.refresh()
     try:
@@ -95,32 +103,35 @@ def _beats(ledger: Ledger) -> tuple[Look, Mapping[str, list[Heartbeat]]]:
         return look, _read(ledger.hub, look, ledger.state)
 
 
-def _read(hub: Hub, look: Look, state: State) -> dict[str, list[Heartbeat]]:
+def _read(hub: Hub, look: Look, state: State) -> dict[str, Row]:
     present = [name for name in sorted(state.servers) if name in look.telemetry]
     with hub.exclusive():
         hub.fetch_telemetry(present)
-        return {name: list(_row(hub, look.telemetry[name])) for name in present}
+        return {name: _row(hub, look.telemetry[name]) for name in present}
 
 
-def _row(hub: Hub, tip: str) -> Iterator[Heartbeat]:
-    """Yield the heartbeats on a ref that can be read, from the newest on, back to a day before it."""
-    newest = None
+def _row(hub: Hub, tip: str) -> Row:
+    """Return a server's heartbeats, back to a day before the newest."""
+    beats: list[Heartbeat] = []
+    current = True
     data = hub.read(tip, [HEARTBEAT]).get(HEARTBEAT)
     versions = ([] if data is None else [data]) + [each for _, each in hub.older(tip, HEARTBEAT)]
     for version in versions[:MOST_BEATS]:
         try:
             beat = decode(Heartbeat, version)
         except Unreadable:
+            current = current and bool(beats)
             continue
-        newest = newest or beat.at
-        if newest - beat.at > DAY:
-            return
-        yield beat
+        if beats and beats[0].at - beat.at > DAY:
+            break
+        beats.append(beat)
+    return Row(beats, current and data is not None)
 
 
-def _seen(beats: list[Heartbeat], least_s: float, most_s: float | None) -> Seen:
-    earlier = [Beat(each.at, each.boot_id, bool(each.runs)) for each in beats[1:]]
-    return Seen(beat=beats[0] if beats else None, earlier=earlier, least_s=least_s, most_s=most_s)
+def _seen(row: Row, least_s: float, most_s: float | None) -> Seen:
+    earlier = [Beat(each.at, each.boot_id, bool(each.runs)) for each in row.beats[1:]]
+    newest = row.beats[0] if row.beats else None
+    return Seen(beat=newest, earlier=earlier, least_s=least_s, most_s=most_s, current=row.current)
 
 
 def _expected(state: State, known: Durations) -> Iterator[tuple[int, Expected]]:
@@ -150,13 +161,13 @@ def _archived(sources: Sources) -> dict[str, list[End]]:
     return found
 
 
-def _pushes(sources: Sources, beats: Mapping[str, list[Heartbeat]], now: datetime) -> int:
+def _pushes(sources: Sources, beats: Mapping[str, Row], now: datetime) -> int:
     """Return how many pushes of the last hour left a trace; those that came too late left none.
 
     A server's transactions land in the push of a heartbeat, those of people by themselves.
     """
     since = now - timedelta(seconds=WINDOW_S)
-    heartbeats = sum(each.at > since for row in beats.values() for each in row)
+    heartbeats = sum(each.at > since for row in beats.values() for each in row.beats)
     query = EventQuery(since=since.timestamp())
     servers = sources.ledger.state.servers
     events = sources.index().events(annals(sources.ledger), query)

@@ -22,7 +22,7 @@ def ahead(seen: Seen, now: datetime) -> tuple[float, float]:
     if seen.beat is None:
         return -math.inf, math.inf
     apart = (seen.beat.at - now).total_seconds()
-    most = math.inf if seen.most_s is None else apart + seen.most_s + SLACK_S
+    most = math.inf if seen.most_s is None or not seen.current else apart + seen.most_s + SLACK_S
     return apart + seen.least_s, most
 
 

@@ -72,12 +72,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         earlier: those before it, the newest first, as far as the ref's history goes back.
         least_s: seconds for which this machine has seen the ref unmoved, on its own clock.
         most_s: seconds since it last saw the ref at another commit; None if it never did.
+        current: whether that heartbeat is the one that the ref has now, and not one before it that could be read.
     """
 
     beat: Heartbeat | None = None
     earlier: Sequence[Beat] = ()
     least_s: float = 0.0
     most_s: float | None = None
+    current: bool = True
 
 
 class Expected(msgspec.Struct, frozen=True):

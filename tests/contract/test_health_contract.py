@@ -124,6 +124,20 @@ def test_a_heartbeat_that_cannot_be_read_hides_none_before_it(
     assert facts.seen["a"].beat is not None and keys(facts) == []
 
 
+def test_a_broken_heartbeat_says_that_its_server_lives_and_nothing_of_clocks(
+    world: World, tmp_path: Path
+) -> None:
+    register(world, "a", "b")
+    beat(world, "a", NOON)
+    beat(world, "b", NOON + timedelta(hours=3))
+    facts, memory = gathered(world, tmp_path, later=10800)
+    assert keys(facts) == ["server-lost:a"]
+    beat(world, "a", NOON, data=b'{"half')
+    facts, _ = gathered(world, tmp_path, memory, later=10860)
+    assert (facts.seen["a"].current, facts.seen["b"].current) == (False, True)
+    assert keys(facts) == [], "its ref was seen to move a minute ago"
+
+
 def test_a_ref_without_a_heartbeat_is_no_heartbeat(world: World, tmp_path: Path) -> None:
     register(world, "a")
     hub = world.hub("x")
