@@ -55,6 +55,7 @@ SECTIONS = {
         "server": "bnet.cli.server:server",
         "hub": "bnet.cli.hub:hub",
         "audit": "bnet.cli.audit:audit",
+        "site": "bnet.cli.site:site",
     },
 }
 VERBS = {verb: place for verbs in SECTIONS.values() for verb, place in verbs.items()}

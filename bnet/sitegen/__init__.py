@@ -1,0 +1,1 @@
+"""The dashboard: pages made of facts, and nothing else; see docs/adr/0029-the-dashboard.md."""

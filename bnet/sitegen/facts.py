@@ -1,0 +1,47 @@
+"""What the pages are made of."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from bnet.model.history import Event, Past
+from bnet.model.message import Ack
+from bnet.model.message import Entry as Letter
+from bnet.model.server import Heartbeat
+from bnet.model.state import State
+from bnet.schedule.durations import Durations
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """A piece of a run's log: where it begins, in bytes, and the id of its content."""
+
+    offset: int
+    blob: str
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """A network as it is known at one moment.
+
+    Attributes:
+        state: the ledger.
+        hub: its URL, as anybody may see it.
+        now: when it was looked at, by this machine's clock.
+        beats: server -> its newest heartbeat.
+        past: all jobs there ever were, open ones first, then the newest end.
+        logs: server -> `<job>.<attempt>` -> the pieces of its log, in order.
+        durations: how long jobs took.
+        letters: the messages, oldest first, and who acknowledged which.
+        events: the newest transactions' deeds, oldest first.
+    """
+
+    state: State
+    hub: str
+    now: datetime
+    beats: Mapping[str, Heartbeat] = {}
+    past: Sequence[Past] = ()
+    logs: Mapping[str, Mapping[str, Sequence[Chunk]]] = {}
+    durations: Durations = Durations()
+    letters: Sequence[Letter] = ()
+    acks: Mapping[str, Sequence[Ack]] = {}
+    events: Sequence[Event] = ()

@@ -1,0 +1,21 @@
+"""All pages of a network."""
+
+from collections.abc import Iterator
+
+from bnet.sitegen import job, jobs, overview, servers
+from bnet.sitegen.facts import Facts
+from bnet.sitegen.page import Part
+from bnet.sitegen.theme import Theme
+
+
+def parts(facts: Facts, theme: Theme) -> Iterator[Part]:
+    """Yield all of a network's site, the assets and the sign of life included."""
+    yield theme.assets()
+    built = f'window.bnetBuilt = "{facts.now:%Y-%m-%dT%H:%M:%SZ}";\n'
+    yield Part(name="built.js", render=lambda _: {"built.js": built})
+    at, days = overview.present(facts), jobs.by_day(facts)
+    yield theme.part("index.html", "overview.html", facts, view=overview.view(facts, at))
+    yield servers.part(facts, theme, at)
+    yield jobs.index_part(facts, theme, at, days)
+    yield from jobs.day_parts(facts, theme, days)
+    yield from job.parts(facts, theme)

@@ -1,0 +1,75 @@
+"""How pages look: templates and assets, as texts; who reads them from where does not matter here."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+
+from bnet.sitegen import words
+from bnet.sitegen.facts import Facts
+from bnet.sitegen.page import Part
+
+# No script or style within a page, nothing from elsewhere; a page that somebody got something into is still dead.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
+)
+NAVIGATION = (
+    ("index.html", "Overview"),
+    ("jobs/index.html", "Jobs"),
+    ("servers.html", "Servers"),
+)
+FILTERS = ("span", "size", "when", "badge", "lines", "clipped", "plural", "said")
+
+
+class Theme:
+    """Makes pages out of what is to be shown.
+
+    Attributes:
+        version: of all its texts together; a page that was made by another one is made anew.
+    """
+
+    def __init__(self, templates: Mapping[str, str], assets: Mapping[str, str]) -> None:
+        """Take the texts, by their names."""
+        digest = hashlib.blake2b(digest_size=8)
+        for name, text in sorted((*templates.items(), *assets.items())):
+            digest.update(f"{name}\0{text}\0".encode())
+        self.version = digest.hexdigest()
+        self._assets = assets
+        self._env = jinja2.Environment(
+            loader=jinja2.DictLoader(dict(templates)),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            finalize=words.visible,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._env.filters |= {name: getattr(words, name) for name in FILTERS}
+        self._env.globals |= {"policy": POLICY, "navigation": NAVIGATION, "version": self.version}
+
+    def render(self, template: str, path: str, network: str, **shown: Any) -> str:
+        """Return a page.
+
+        Args:
+            template: its name.
+            path: where the page goes, which its links are relative to.
+            network: its name, for the head.
+            shown: what the template asks for.
+        """
+        root = "../" * path.count("/")
+        return self._env.get_template(template).render(path=path, root=root, network=network, **shown)
+
+    def part(self, path: str, template: str, facts: Facts, **shown: Any) -> Part:
+        """Return a page that is made each time."""
+
+        def render(_: Mapping[str, bytes]) -> Mapping[str, str]:
+            return {path: self.render(template, path, facts.state.settings.name, **shown)}
+
+        return Part(name=path, render=render)
+
+    def assets(self) -> Part:
+        """Return the assets as files of the site."""
+        files = {f"assets/{name}": text for name, text in self._assets.items()}
+        return Part(name="assets", key=self.version, render=lambda _: files)
