@@ -31,7 +31,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         past: all jobs there ever were, open ones first, then the newest end.
         logs: server -> `<job>.<attempt>` -> the pieces of its log, in order.
         durations: how long jobs took.
-        letters: the messages, oldest first, and who acknowledged which.
+        letters: the messages, oldest first.
+        acks: who acknowledged which, by its key.
+        bodies: the texts of the newest of them, by their keys.
         events: the newest transactions' deeds, oldest first.
     """
 
@@ -44,4 +46,5 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     durations: Durations = Durations()
     letters: Sequence[Letter] = ()
     acks: Mapping[str, Sequence[Ack]] = {}
+    bodies: Mapping[str, str] = {}
     events: Sequence[Event] = ()

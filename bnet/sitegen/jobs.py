@@ -8,6 +8,7 @@ from itertools import groupby
 import msgspec
 
 from bnet.model.history import Past
+from bnet.sitegen.drawings import waterfall
 from bnet.sitegen.facts import Facts
 from bnet.sitegen.overview import Present, Running, Waiting, queue
 from bnet.sitegen.page import Part
@@ -90,7 +91,10 @@ def day_parts(facts: Facts, theme: Theme, days: Mapping[date, Sequence[Past]]) -
 def _day_part(
     facts: Facts, theme: Theme, day: date, ended: Sequence[Past], earlier: date | None, later: date | None
 ) -> Part:
-    keys = [(past.key, past.result, past.name, past.seconds) for past in ended]
+    keys = [
+        (past.key, past.number, past.name, past.result, past.reason, past.server, past.seconds)
+        for past in ended
+    ]
     digest = hashlib.blake2b(repr((keys, earlier, later)).encode(), digest_size=12).hexdigest()
     starts = range(0, len(ended), MOST_ROWS)
 
@@ -105,6 +109,7 @@ def _day_part(
                 day=day_of(day, ended),
                 rows=[row_of(past) for past in ended[start : start + MOST_ROWS]],
                 page=page,
+                picture=waterfall(ended, day) if page == 1 else "",
                 sheets=[day_path(day, each) for each in range(1, len(starts) + 1)],
                 earlier=earlier and day_path(earlier),
                 later=later and day_path(later),

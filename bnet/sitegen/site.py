@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bnet.sitegen import job, jobs, overview, servers
+from bnet.sitegen import history, job, jobs, messages, overview, servers, things
 from bnet.sitegen.facts import Facts
 from bnet.sitegen.page import Part
 from bnet.sitegen.theme import Theme
@@ -16,6 +16,9 @@ def parts(facts: Facts, theme: Theme) -> Iterator[Part]:
     at, days = overview.present(facts), jobs.by_day(facts)
     yield theme.part("index.html", "overview.html", facts, view=overview.view(facts, at))
     yield servers.part(facts, theme, at)
+    yield messages.part(facts, theme)
+    yield from things.parts(facts, theme)
+    yield from history.parts(facts, theme, days)
     yield jobs.index_part(facts, theme, at, days)
     yield from jobs.day_parts(facts, theme, days)
     yield from job.parts(facts, theme)

@@ -19,6 +19,14 @@ NAVIGATION = (
     ("index.html", "Overview"),
     ("jobs/index.html", "Jobs"),
     ("servers.html", "Servers"),
+    ("history.html", "History"),
+    ("artifacts.html", "Artifacts"),
+    ("deployments.html", "Deployments"),
+    ("schedules.html", "Schedules"),
+    ("sources.html", "Sources"),
+    ("messages.html", "Messages"),
+    ("locks.html", "Locks"),
+    ("audit.html", "Audit"),
 )
 FILTERS = ("span", "size", "when", "badge", "lines", "clipped", "plural", "said")
 

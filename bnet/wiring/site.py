@@ -3,16 +3,20 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from bnet.app.history import search
+from bnet.app.history import annals, search
 from bnet.app.logs import run_logs
+from bnet.app.messages.correspond import texts
 from bnet.app.told.overview import heartbeats
 from bnet.errors import HubUnreachable
 from bnet.host.webroot import Done, Webroot
-from bnet.model.history import Query
+from bnet.model.history import EventQuery, Query
 from bnet.sitegen.facts import Chunk, Facts
 from bnet.sitegen.site import parts
 from bnet.sitegen.theme import Theme
 from bnet.wiring.machine import Machine
+
+NEWEST_LETTERS = 60  # whose texts are shown
+NEWEST_EVENTS = 300
 
 
 def build(machine: Machine, url: str, output: Path) -> Done:
@@ -43,13 +47,14 @@ def gathered(machine: Machine, url: str) -> Facts:
         logs = run_logs(ledger.hub, look, sorted(state.servers))
     except HubUnreachable:
         beats, logs = {}, {}  # a server began its telemetry anew between two questions; the next build has it
+    index = machine.index(url)
     letters, acks = post.ask(state.tip, lambda: (post.index.every(), post.index.acks()))
     return Facts(
         state=state,
         hub=machine.shown(url),
         now=machine.clock.now(),
         beats=beats,
-        past=search(ledger, machine.index(url), Query()),
+        past=search(ledger, index, Query()),
         logs={
             server: {key: [Chunk(*each) for each in chunks] for key, chunks in runs.items()}
             for server, runs in logs.items()
@@ -57,6 +62,8 @@ def gathered(machine: Machine, url: str) -> Facts:
         durations=machine.durations(url, state),
         letters=letters,
         acks=acks,
+        bodies=texts(ledger.hub, state.tip, letters[-NEWEST_LETTERS:]),
+        events=index.events(annals(ledger), EventQuery(limit=NEWEST_EVENTS)),
     )
 
 

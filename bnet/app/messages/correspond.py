@@ -10,7 +10,7 @@ from bnet.app.ledger import Ledger
 from bnet.app.messages.entries import entry_of, path_of
 from bnet.app.messages.post import Post
 from bnet.codec import letter_paths, letters
-from bnet.errors import BnetError
+from bnet.errors import BnetError, Invalid
 from bnet.model.message import Ack, Attachment, Draft, Entry, Filed, Front
 from bnet.model.state import State
 from bnet.ports.hub import Hub
@@ -190,3 +190,16 @@ def file_old(ledger: Ledger, post: Post, keep: float | None) -> tuple[int, str]:
         if not went[0]:
             return count, filing[0].due
         count += sum(bool(each.text) for each in filing[0].stored)
+
+
+def texts(hub: Hub, tip: str, entries: Sequence[Entry]) -> dict[str, str]:
+    """Return what some messages say, by their keys; of one whose front matter cannot be read, the whole file."""
+    found = hub.read(tip, [path_of(each.key) for each in entries])
+    return {each.key: _body(found[path_of(each.key)]) for each in entries if path_of(each.key) in found}
+
+
+def _body(data: bytes) -> str:
+    try:
+        return letters.read(data, "").body
+    except Invalid:
+        return data.decode(errors="replace")
