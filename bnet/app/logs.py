@@ -1,15 +1,12 @@
 """A run's log, from this machine where it is, from the telemetry of its server where it is not."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 import msgspec
 
 from bnet.app.server.telemetry import join_chunks, run_path
 from bnet.model.job import Job
 from bnet.ports.hub import Hub, Look
-
-_CHUNK = re.compile(r"runs/[0-9]{4,13}/([0-9]{1,15}\.[0-9]{1,15})/log/([0-9]{1,15})")
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -66,22 +63,3 @@ def last_run(job: Job) -> tuple[str, int] | None:
     if job.attempts:
         return job.attempts[-1].server, job.attempts[-1].attempt
     return None
-
-
-def run_logs(
-    hub: Hub, look: Look, servers: Sequence[str]
-) -> Mapping[str, Mapping[str, Sequence[tuple[int, str]]]]:
-    """Return what the hub has of logs: server -> `<job>.<attempt>` -> offsets and ids of contents, in order.
-
-    The telemetry is in the private copy already. Whatever else stands on a server's ref is passed over.
-    """
-    return {server: _logs_at(hub, look.telemetry[server]) for server in servers if server in look.telemetry}
-
-
-def _logs_at(hub: Hub, tip: str) -> dict[str, Sequence[tuple[int, str]]]:
-    found: dict[str, dict[int, str]] = {}
-    for path, blob in hub.blobs(tip, "runs/").items():
-        match = _CHUNK.fullmatch(path)
-        if match is not None:
-            found.setdefault(match[1], {})[int(match[2])] = blob
-    return {key: sorted(chunks.items()) for key, chunks in found.items()}

@@ -13,7 +13,7 @@ from bnet.host.lock import HostLock
 
 LIST = ".bnet-site.json"
 LOCK = ".bnet-site.lock"
-AT_ONCE = 64  # parts whose contents are in memory together: 16 MB if all have the longest log
+AT_ONCE = 256  # parts whose contents are in memory together: 64 MB if all have the longest log
 
 
 class Made(Protocol):

@@ -5,19 +5,13 @@ from datetime import datetime
 
 import msgspec
 
+from bnet.app.told.telemetry import Chunk
 from bnet.model.history import Event, Past
 from bnet.model.message import Ack
 from bnet.model.message import Entry as Letter
 from bnet.model.server import Heartbeat
 from bnet.model.state import State
 from bnet.schedule.durations import Durations
-
-
-class Chunk(msgspec.Struct, frozen=True):
-    """A piece of a run's log: where it begins, in bytes, and the id of its content."""
-
-    offset: int
-    blob: str
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

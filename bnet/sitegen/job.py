@@ -9,6 +9,7 @@ import msgspec
 from markupsafe import Markup
 
 from bnet.app.told.jobs import by_name
+from bnet.app.told.telemetry import Chunk
 from bnet.codec.documents import encode
 from bnet.model.history import Past
 from bnet.model.job import Artifact, Attempt, BuildReport, Job
@@ -17,7 +18,7 @@ from bnet.rules.transaction import read_archive
 from bnet.rules.waiting import Condition, Usage, server_conditions, shared_conditions, usage
 from bnet.schedule.choose import in_order
 from bnet.sitegen import logs
-from bnet.sitegen.facts import Chunk, Facts
+from bnet.sitegen.facts import Facts
 from bnet.sitegen.page import Part
 from bnet.sitegen.rows import Row, job_path, row_of
 from bnet.sitegen.theme import Theme
@@ -122,7 +123,11 @@ class _Maker:
         # Of an open job, what is shown depends on all others and on the time.
         key = ""
         if past.finished is not None:
-            digest = hashlib.blake2b(repr((past.blob, number, runs)).encode(), digest_size=12)
+            told = [
+                f"{server}.{attempt}:{','.join(each.blob for each in run)}"
+                for (server, attempt), run in runs.items()
+            ]
+            digest = hashlib.blake2b(f"{past.blob}:{number} {' '.join(told)}".encode(), digest_size=12)
             digest.update(b"" if live is None else encode(live))
             key = f"{self._theme.version}:{digest.hexdigest()}"
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from bnet.app.server.telemetry import join_chunks
+from bnet.app.told.telemetry import Chunk
 from bnet.sitegen import ansi
-from bnet.sitegen.facts import Chunk
 
 INLINE = 120_000  # bytes of HTML that a job's own page has room for
 SHEET = 200_000  # and a page that holds nothing else
@@ -32,7 +32,9 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
 def text_of(chunks: Sequence[Chunk], contents: Mapping[str, bytes]) -> list[tuple[int, str]]:
     """Return a log as texts, each with the count of bytes that were not kept before it."""
     found: list[tuple[int, bytearray]] = []
-    for cut, data in join_chunks({chunk.offset: contents[chunk.blob] for chunk in chunks}):
+    # One that is too large to be read was not put there by bnet: nothing of it is shown.
+    there = {chunk.offset: contents[chunk.blob] for chunk in chunks if chunk.blob in contents}
+    for cut, data in join_chunks(there):
         if cut or not found:
             found.append((cut, bytearray()))
         found[-1][1].extend(data)

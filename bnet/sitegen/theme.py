@@ -38,8 +38,13 @@ class Theme:
         version: of all its texts together; a page that was made by another one is made anew.
     """
 
-    def __init__(self, templates: Mapping[str, str], assets: Mapping[str, str]) -> None:
-        """Take the texts, by their names."""
+    def __init__(
+        self,
+        templates: Mapping[str, str],
+        assets: Mapping[str, str],
+        compiled: jinja2.BytecodeCache | None = None,
+    ) -> None:
+        """Take the texts, by their names; `compiled` keeps what the templates become for the next process."""
         digest = hashlib.blake2b(digest_size=8)
         for name, text in sorted((*templates.items(), *assets.items())):
             digest.update(f"{name}\0{text}\0".encode())
@@ -53,6 +58,7 @@ class Theme:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            bytecode_cache=compiled,
         )
         self._env.filters |= {name: getattr(words, name) for name in FILTERS}
         self._env.globals |= {"policy": POLICY, "navigation": NAVIGATION, "version": self.version}

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bnet.model.job import Job
-from bnet.sitegen.words import span
+from bnet.sitegen.words import span, visible
 
 WIDTH = 1000
 LEAST = 4.0  # of a thousand: a piece is to be seen however short it was
@@ -99,13 +99,12 @@ def drawn(found: list[Stretch]) -> Markup:
     scale, x = WIDTH / sum(widths), 0.0
     parts = []
     for each, width in zip(found, widths, strict=True):
-        box = Markup('<rect class="t-{}" x="{}" width="{}" height="14"><title>{}</title></rect>')
-        parts.append(box.format(each.kind, f"{x:.1f}", f"{max(1.0, width * scale - 1.5):.1f}", each.words))
+        title, length = escape(visible(each.words)), max(1.0, width * scale - 1.5)
+        parts.append(
+            f'<rect class="t-{each.kind}" x="{x:.1f}" width="{length:.1f}" height="14"><title>{title}</title></rect>'
+        )
         x += width * scale
-    label = Markup("From {} on: {}").format(
-        f"{begun:%Y-%m-%d %H:%M:%S}", "; ".join(each.words for each in found)
-    )
-    picture = Markup(
-        '<svg class="line" viewBox="0 0 {} 14" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
-    )
-    return picture.format(WIDTH, label, Markup("").join(parts))
+    told = escape(visible("; ".join(each.words for each in found)))
+    label = f"From {begun:%Y-%m-%d %H:%M:%S} on: {told}"
+    frame = f'<svg class="line" viewBox="0 0 {WIDTH} 14" preserveAspectRatio="none" role="img"'
+    return Markup(f'{frame} aria-label="{label}">{"".join(parts)}</svg>')

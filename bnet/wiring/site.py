@@ -1,16 +1,22 @@
 """The dashboard: what is known of a network, brought together, and made into a directory of pages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+from jinja2 import FileSystemBytecodeCache
+
 from bnet.app.history import annals, search
-from bnet.app.logs import run_logs
 from bnet.app.messages.correspond import texts
-from bnet.app.told.overview import heartbeats
+from bnet.app.told.telemetry import AllTold, all_told
+from bnet.codec.documents import Unreadable, decode
 from bnet.errors import HubUnreachable
+from bnet.files import read_or_none, write_atomic
 from bnet.host.webroot import Done, Webroot
 from bnet.model.history import EventQuery, Query
-from bnet.sitegen.facts import Chunk, Facts
+from bnet.ports.hub import Hub, Look
+from bnet.sitegen.facts import Facts
 from bnet.sitegen.site import parts
 from bnet.sitegen.theme import Theme
 from bnet.wiring.machine import Machine
@@ -32,7 +38,7 @@ def build(machine: Machine, url: str, output: Path) -> Done:
         BnetError: the directory holds something else.
     """
     facts = gathered(machine, url)
-    theme = theme_of(machine.scaffold() / "site")
+    theme = theme_of(machine.scaffold() / "site", machine.home.hub_dir(url) / "pages")
     return Webroot(output).put(parts(facts, theme), machine.hub(url).contents)
 
 
@@ -42,23 +48,16 @@ def gathered(machine: Machine, url: str) -> Facts:
     look = ledger.refresh()
     machine.keep(url, ledger)
     state, post = ledger.state, machine.post(url)
-    try:
-        beats = heartbeats(ledger.hub, look, sorted(state.servers))
-        logs = run_logs(ledger.hub, look, sorted(state.servers))
-    except HubUnreachable:
-        beats, logs = {}, {}  # a server began its telemetry anew between two questions; the next build has it
+    told = _told(machine, url, ledger.hub, look, sorted(state.servers))
     index = machine.index(url)
     letters, acks = post.ask(state.tip, lambda: (post.index.every(), post.index.acks()))
     return Facts(
         state=state,
         hub=machine.shown(url),
         now=machine.clock.now(),
-        beats=beats,
+        beats={name: each.heartbeat for name, each in told.servers.items() if each.heartbeat is not None},
         past=search(ledger, index, Query()),
-        logs={
-            server: {key: [Chunk(*each) for each in chunks] for key, chunks in runs.items()}
-            for server, runs in logs.items()
-        },
+        logs={name: each.logs for name, each in told.servers.items()},
         durations=machine.durations(url, state),
         letters=letters,
         acks=acks,
@@ -67,9 +66,31 @@ def gathered(machine: Machine, url: str) -> Facts:
     )
 
 
-def theme_of(directory: Path) -> Theme:
-    """Read templates and assets."""
-    return Theme(_texts(directory / "templates"), _texts(directory / "assets"))
+def _told(machine: Machine, url: str, hub: Hub, look: Look, servers: Sequence[str]) -> AllTold:
+    """Return what the servers have told; what was read of them is kept for the next build."""
+    path = machine.home.hub_dir(url) / "told.json"
+    try:
+        known = decode(AllTold, read_or_none(path) or b"{}")
+    except Unreadable:
+        known = AllTold()
+    try:
+        told = all_told(hub, look, servers, known)
+    except HubUnreachable:
+        return AllTold()  # a server began its telemetry anew between two questions; the next build has it
+    if told != known:
+        with suppress(OSError):
+            write_atomic(path, msgspec.json.encode(told), durable=False)
+    return told
+
+
+def theme_of(directory: Path, compiled: Path | None = None) -> Theme:
+    """Read templates and assets; what the templates become is kept in a directory, if one is named."""
+    cache = None
+    if compiled is not None:
+        with suppress(OSError):
+            compiled.mkdir(parents=True, exist_ok=True)
+            cache = FileSystemBytecodeCache(str(compiled))
+    return Theme(_texts(directory / "templates"), _texts(directory / "assets"), cache)
 
 
 def _texts(directory: Path) -> Mapping[str, str]:

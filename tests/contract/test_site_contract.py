@@ -14,7 +14,7 @@ from worlds import Machine, World, claim, finish, in_memory, register, submit
 
 from bnet import scaffold
 from bnet.app.history import search
-from bnet.app.logs import run_logs
+from bnet.app.told.telemetry import AllTold, all_told
 from bnet.codec.documents import encode
 from bnet.host.index import LocalIndex
 from bnet.model.command import Submit
@@ -28,7 +28,7 @@ from bnet.rules.admit import admit
 from bnet.rules.specs import Facts as Known
 from bnet.rules.transaction import Transaction
 from bnet.sitegen import jobs
-from bnet.sitegen.facts import Chunk, Facts
+from bnet.sitegen.facts import Facts
 from bnet.sitegen.page import LIMIT
 from bnet.sitegen.site import parts
 from bnet.wiring.site import theme_of
@@ -90,16 +90,14 @@ def machine(world: World) -> Machine:
 def facts_of(machine: Machine, tmp_path: Path, **more: object) -> Facts:
     ledger = machine.ledger
     look = ledger.refresh()
-    logs = run_logs(machine.hub, look, sorted(look.telemetry))
+    told = all_told(machine.hub, look, sorted(look.telemetry), AllTold())
     facts = Facts(
         state=ledger.state,
         hub="/srv/hub.git",
         now=machine.clock.now(),
         past=search(ledger, LocalIndex(tmp_path / "history.db"), Query()),
-        logs={
-            server: {key: [Chunk(*each) for each in chunks] for key, chunks in runs.items()}
-            for server, runs in logs.items()
-        },
+        beats={name: each.heartbeat for name, each in told.servers.items() if each.heartbeat is not None},
+        logs={name: each.logs for name, each in told.servers.items()},
     )
     return replace(facts, **more)
 
@@ -266,7 +264,7 @@ def test_a_server_that_has_told_its_figures_is_shown_with_them(machine: Machine,
         metrics={"load1": 1.0, "cores": 4, "memory_percent": 41.5, "disk_percent": None},
     )
     telemetry(machine, {"heartbeat.json": encode(beat)})
-    page = html_of(site_of(machine, tmp_path, beats={"s1": beat}))["index.html"]
+    page = html_of(site_of(machine, tmp_path))["index.html"]
     assert "CPU 25 %" in page.text
     assert "Memory 42 %" in page.text
 
@@ -353,3 +351,11 @@ def test_a_day_of_many_jobs_is_divided(machine: Machine, tmp_path: Path) -> None
         found |= part.render({})
     assert set(found) == {f"jobs/days/2026-11-20{page}.html" for page in ("", ".2", ".3", ".4")}
     assert all(len(text.encode()) < LIMIT for text in found.values())
+
+
+def test_refs_that_have_not_moved_are_not_read_again(machine: Machine) -> None:
+    telemetry(machine, {"runs/0000/1.1/log/000000000000": b"log"})
+    look = machine.ledger.refresh()
+    first = all_told(machine.hub, look, ["s1", "absent"], AllTold())
+    assert list(first.servers) == ["s1"]
+    assert all_told(machine.hub, look, ["s1"], first).servers["s1"] is first.servers["s1"]
