@@ -13,6 +13,8 @@ def parts(facts: Facts, theme: Theme) -> Iterator[Part]:
     yield theme.assets()
     built = f'window.bnetBuilt = "{facts.now:%Y-%m-%dT%H:%M:%SZ}";\n'
     yield Part(name="built.js", render=lambda _: {"built.js": built})
+    # GitHub makes pages of a branch with Jekyll, unless a file of this name is there.
+    yield Part(name=".nojekyll", key=theme.version, render=lambda _: {".nojekyll": ""})
     at, days = overview.present(facts), jobs.by_day(facts)
     yield theme.part("index.html", "overview.html", facts, view=overview.view(facts, at))
     yield servers.part(facts, theme, at)

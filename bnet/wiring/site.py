@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from jinja2 import FileSystemBytecodeCache
@@ -13,7 +14,9 @@ from bnet.app.told.telemetry import AllTold, all_told
 from bnet.codec.documents import Unreadable, decode
 from bnet.errors import HubUnreachable
 from bnet.files import read_or_none, write_atomic
-from bnet.host.webroot import Done, Webroot
+from bnet.gitstore.pages import PagesBranch, Pushed
+from bnet.host.lock import HostLock
+from bnet.host.webroot import LIST, LOCK, Done, Webroot
 from bnet.model.history import EventQuery, Query
 from bnet.ports.hub import Hub, Look
 from bnet.sitegen.facts import Facts
@@ -37,7 +40,10 @@ def build(machine: Machine, url: str, output: Path) -> Done:
         HubUnreachable: no answer; the site stays as it was.
         BnetError: the directory holds something else.
     """
-    facts = gathered(machine, url)
+    return _written(gathered(machine, url), machine, url, output)
+
+
+def _written(facts: Facts, machine: Machine, url: str, output: Path) -> Done:
     theme = theme_of(machine.scaffold() / "site", machine.home.hub_dir(url) / "pages")
     return Webroot(output).put(parts(facts, theme), machine.hub(url).contents)
 
@@ -97,3 +103,39 @@ def _texts(directory: Path) -> Mapping[str, str]:
     return {
         path.name: path.read_text(encoding="utf-8") for path in sorted(directory.iterdir()) if path.is_file()
     }
+
+
+class Published(NamedTuple):
+    """A site that was brought to a branch."""
+
+    done: Done
+    pushed: Pushed
+
+
+def own_directory(machine: Machine, url: str) -> Path:
+    """Return where this machine keeps a network's site for itself."""
+    return machine.home.hub_dir(url) / "site"
+
+
+def publish(machine: Machine, url: str, to: str, branch: str) -> Published:
+    """Make the site of a network and bring it to a branch of a repository.
+
+    Args:
+        machine: this one.
+        url: of the hub.
+        to: the repository; the hub itself, for instance.
+        branch: of it; it holds nothing else.
+
+    Raises:
+        HubUnreachable: no answer; nothing was changed.
+        BnetError: the branch holds something else, or may not be pushed to.
+    """
+    directory = own_directory(machine, url)
+    place = PagesBranch(machine.home.hub_dir(url) / "pages.git", machine.git_env, to, branch)
+    machine.home.ensure()
+    place.check()  # before the work of a build, for it may be refused
+    with HostLock(machine.home.hub_dir(url) / "publish.lock"):
+        facts = gathered(machine, url)
+        done = _written(facts, machine, url, directory)
+        pushed = place.put(directory, (LIST, LOCK), facts.state.head.hub, machine.who, facts.now)
+    return Published(done, pushed)
