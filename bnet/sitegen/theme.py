@@ -20,6 +20,7 @@ NAVIGATION = (
     ("jobs/index.html", "Jobs"),
     ("servers.html", "Servers"),
     ("history.html", "History"),
+    ("packages.html", "Packages"),
     ("artifacts.html", "Artifacts"),
     ("deployments.html", "Deployments"),
     ("schedules.html", "Schedules"),

@@ -17,8 +17,11 @@ from bnet.app.history import search
 from bnet.app.told.telemetry import AllTold, all_told
 from bnet.codec.documents import encode
 from bnet.host.index import LocalIndex
+from bnet.model.artifact import Kept, KeptRun
 from bnet.model.command import Submit
-from bnet.model.history import Query
+from bnet.model.history import Event, Query
+from bnet.model.job import BuildReport, Built
+from bnet.model.lock import Lock, Stake
 from bnet.model.message import Entry
 from bnet.model.server import Heartbeat
 from bnet.model.state import Problem
@@ -359,3 +362,35 @@ def test_refs_that_have_not_moved_are_not_read_again(machine: Machine) -> None:
     first = all_told(machine.hub, look, ["s1", "absent"], AllTold())
     assert list(first.servers) == ["s1"]
     assert all_told(machine.hub, look, ["s1"], first).servers["s1"] is first.servers["s1"]
+
+
+# -- the other pages
+
+
+def test_every_page_is_whole_where_there_is_something_of_everything(machine: Machine, tmp_path: Path) -> None:
+    facts = facts_of(machine, tmp_path)
+    now, state = facts.now, facts.state
+    core, ui = Built(name="core", tier="full", seconds=3.0), Built(name="ui", tier="local")
+    report = BuildReport(total=3, cached=1, failed=1, packages=(core, Built(name=EVIL, result="failure"), ui))
+    first = state.jobs[1]
+    assert first.result is not None
+    built = replace(first, result=replace(first.result, build=report))
+    run = KeptRun(attempt=1, server="s1", run="r", manifest="0" * 64, count=2, size=5000, place=EVIL)
+    kept = Kept(job=1, name="first", at=now, runs=(run,))
+    stake = Stake(id="i", by=EVIL, token=1, ttl_s=60.0, at=now, note=EVIL)
+    lock = Lock(name="gpu", holders=(stake,), waiters=(replace(stake, id="j"),))
+    event = Event(seq=1, commit="0" * 40, at=1e300, actor=EVIL, verb="claim", target="1", fields={"by": EVIL})
+    letter = Entry(
+        key="2026/11/20/x", sender=EVIL, to=(EVIL,), at=now, subject=EVIL, thread="x", priority="urgent"
+    )
+    state = replace(state, jobs={**state.jobs, 1: built}, kept={1: kept}, locks={"gpu": lock})
+    full = replace(facts, state=state, events=[event], letters=[letter], bodies={"2026/11/20/x": EVIL * 9000})
+    site = made(full, machine)
+    check(site)
+    pages = html_of(site)
+    assert "core ✓ success full 1 0 % 3.0 s #1" in pages["packages.html"].text
+    assert "#1 first ✓ success 2 5.0 kB" in pages["artifacts.html"].text
+    assert "gpu 1 of 1" in pages["locks.html"].text
+    assert "claim #1" in pages["audit.html"].text
+    assert "urgent" in pages["messages.html"].text
+    assert all("<script>alert" not in text for path, text in site.items() if path.endswith(".html"))
