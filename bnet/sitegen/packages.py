@@ -65,7 +65,8 @@ def _builds(builds: Sequence[Job]) -> Section:
         share = f"{100 * told.cached / told.total:.0f} %" if told.total else ""
         rows.append(
             [job(each.number), name(each.spec.name), state(each.result.result), number(told.total),
-             number(told.cached), number(share), number(told.failed), number(span(told.seconds)), when(each.result.finished_at)]
+             number(told.cached), number(share), number(told.failed), number(span(told.seconds)),
+             when(each.result.finished_at)]
         )  # fmt: skip
     heads = ("Job", "Name", "Result", "Packages", "From the cache", "Share", "Failed", "Took", "When")
     left_out = max(0, len(builds) - MOST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,7 @@ from worlds import Machine, World, claim, finish, in_memory, register, submit
 
 from bnet import scaffold
 from bnet.app.history import search
-from bnet.app.told.telemetry import AllTold, all_told
+from bnet.app.told.telemetry import AllTold, Chunk, all_told
 from bnet.codec.documents import encode
 from bnet.host.index import LocalIndex
 from bnet.model.artifact import Kept, KeptRun
@@ -362,6 +363,25 @@ def test_refs_that_have_not_moved_are_not_read_again(machine: Machine) -> None:
     first = all_told(machine.hub, look, ["s1", "absent"], AllTold())
     assert list(first.servers) == ["s1"]
     assert all_told(machine.hub, look, ["s1"], first).servers["s1"] is first.servers["s1"]
+
+
+def test_what_is_known_of_a_job_and_its_log_decides_its_key(machine: Machine, tmp_path: Path) -> None:
+    def key(facts: Facts) -> str:
+        return next(part.key for part in parts(facts, THEME) if part.name == "jobs/0000/1.html")
+
+    facts = facts_of(machine, tmp_path)
+    first = facts.state.jobs[1]
+    assert first.result is not None
+    other = replace(first, result=replace(first.result, message="another end, on a hub that was set back"))
+    changed = {
+        "the job": replace(facts, state=replace(facts.state, jobs={**facts.state.jobs, 1: other})),
+        "a log": replace(facts, logs={"s1": {"1.1": [Chunk(0, "0" * 40)]}}),
+        "more of it": replace(facts, logs={"s1": {"1.1": [Chunk(0, "0" * 40), Chunk(5, "1" * 40)]}}),
+        "that of another server": replace(facts, logs={"s2": {"1.1": [Chunk(0, "0" * 40)]}}),
+    }
+    keys = {name: key(each) for name, each in changed.items()} | {"as it was": key(facts)}
+    assert len(set(keys.values())) == len(keys)
+    assert key(replace(facts, now=facts.now + timedelta(days=1))) == keys["as it was"]
 
 
 # -- the other pages
