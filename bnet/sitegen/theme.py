@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from bnet.sitegen import words
 from bnet.sitegen.facts import Facts
@@ -62,7 +64,7 @@ class Theme:
             bytecode_cache=compiled,
         )
         self._env.filters |= {name: getattr(words, name) for name in FILTERS}
-        self._env.globals |= {"policy": POLICY, "navigation": NAVIGATION, "version": self.version}
+        self._env.globals |= {"policy": POLICY, "version": self.version}
 
     def render(self, template: str, path: str, network: str, **shown: Any) -> str:
         """Return a page.
@@ -74,7 +76,17 @@ class Theme:
             shown: what the template asks for.
         """
         root = "../" * path.count("/")
+        shown["navigation"] = self._navigation(root, shown.pop("here", path))
         return self._env.get_template(template).render(path=path, root=root, network=network, **shown)
+
+    @cache  # noqa: B019  # there is one theme, and it lives as long as the process
+    def _navigation(self, root: str, here: str) -> Markup:
+        """Return the list of pages, as it is in most pages: made anew for ten thousand, it would show."""
+        item = Markup('<li><a href="{}"{}>{}</a></li>\n')
+        current = Markup(' aria-current="page"')
+        return Markup("").join(
+            item.format(root + place, current if place == here else "", name) for place, name in NAVIGATION
+        )
 
     def part(self, path: str, template: str, facts: Facts, **shown: Any) -> Part:
         """Return a page that is made each time."""
