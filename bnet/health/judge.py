@@ -7,7 +7,6 @@ from bnet.health.facts import Facts, Finding
 
 Rule = Callable[[Facts], Iterable[Finding]]
 
-# What publishes pages will have its rule here once there is something that publishes.
 RULES: Sequence[Rule] = (
     servers.lost,
     servers.slow,

@@ -476,7 +476,8 @@ def test_a_limit_on_the_size_of_files(day: Day, blocks: int) -> None:
     number = day.fleet.submit("true")
     limit = f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({blocks * 512}, {blocks * 512}))"
     for said in (day.sync(before=limit), day.bnet("submit", "--name", "x", "--", "true", before=limit)):
-        assert said.code in (0, 1, 2, 4), said.says
+        # 5: a hub at a path stores under our limit, and says that it could not.
+        assert said.code in (0, 1, 2, 4, 5), said.says
         assert said.code == 0 or "too large" in said.says or "signal" in said.says, said.says
     day.until_ended(number)
     assert day.bnet("submit", "--name", "y", "--", "true").code == 0
