@@ -1,6 +1,6 @@
 """JSON documents: one spelling for each value, and no field of a newer bnet lost in a rewrite."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -8,7 +8,7 @@ from bnet.model.base import Record
 
 R = TypeVar("R", bound=msgspec.Struct)
 
-_decoders: dict[type, msgspec.json.Decoder[object]] = {}
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
 
 # What msgspec raises for bytes that are no document of a type: for text that is no UTF-8, and for what is nested
 # deep, it has no errors of its own.
@@ -60,9 +60,10 @@ def decode(kind: type[R], data: bytes) -> R:
     if decoder is None:
         decoder = _decoders[kind] = msgspec.json.Decoder(kind)
     try:
-        return decoder.decode(data)  # type: ignore[return-value]  # the table pairs each kind with its own decoder
+        record: R = decoder.decode(data)
     except BROKEN as error:
         raise Unreadable(str(error)) from None
+    return record
 
 
 def _spell(value: object) -> bytes:

@@ -2,11 +2,16 @@
 
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from bnet.errors import BnetError
+
+if TYPE_CHECKING:
+    from _typeshed import StrPath
 
 HERE = "127.0.0.1"
 # A page of somebody else's may let a browser look up its own name as 127.0.0.1, and read what is answered.
@@ -34,7 +39,7 @@ class _Handler(SimpleHTTPRequestHandler):
         "": "application/octet-stream",
     }
 
-    def send_head(self):  # type: ignore[no-untyped-def]  # the base class has no types for what it returns
+    def send_head(self) -> BytesIO | BinaryIO | None:
         """Refuse what is not for readers, then do as always."""
         path = unquote(urlsplit(self.path).path)
         if (self.headers.get("Host") or "").rpartition(":")[0] not in NAMES:
@@ -45,7 +50,7 @@ class _Handler(SimpleHTTPRequestHandler):
             return None
         return super().send_head()
 
-    def list_directory(self, path):  # type: ignore[no-untyped-def]  # likewise
+    def list_directory(self, path: "StrPath") -> None:
         """Show no directories."""
         self.send_error(404)
 

@@ -26,6 +26,10 @@ class Pen:
         self.ground = ""
         self.marks: set[str] = set()
 
+    def reset(self) -> None:
+        """Begin anew."""
+        self.ink, self.ground, self.marks = "", "", set()
+
     @property
     def classes(self) -> str:
         """Return the classes of a span, "" if it takes none."""
@@ -45,7 +49,7 @@ class Pen:
 
     def _take(self, code: int) -> None:
         if code == 0:
-            self.__init__()  # type: ignore[misc]  # all of it begins anew
+            self.reset()
         elif code in (1, 2, 3, 4, 7, 9):
             self.marks.add(f"m{code}")
         elif 22 <= code <= 29:

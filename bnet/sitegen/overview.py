@@ -114,7 +114,7 @@ def queue(facts: Facts, at: Present, most: int | None = None) -> list[Waiting]:
     for job in at.pending[:most]:
         why = waiting_for(job, state.jobs, state.servers, taken, state.settings, facts.now)
         ahead = at.coming.jobs.get(job.number)
-        # What is foreseen for now, and yet does not start, waits for something that takes longer than it used to.
+        # What should have started by this forecast waits for something that takes longer than it used to.
         late = ahead is None or ahead.starts is None or (ahead.starts - facts.now).total_seconds() < 1
         starts = "" if ahead is None or late else start_of(ahead, facts.now)
         told = ", ".join(each for each in (f"waits for {why}" if why else "", starts) if each)

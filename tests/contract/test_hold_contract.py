@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from worlds import Machine, World
+from worlds import Machine, World, arrives_with_the_next
 
 from bnet.app.audit import audit
 from bnet.app.locks import outside
@@ -55,21 +55,7 @@ def test_a_grant_that_comes_to_light_late_is_held_from_when_it_was_asked_for(
 ) -> None:
     machine = world.machine("a")
     mine = hold(machine)
-    push = machine.hub.push
-    lost: list[Update] = []
-
-    def given_up(updates: Sequence[Update]) -> str | None:
-        monkeypatch.setattr(machine.hub, "push", arriving)
-        lost.extend(updates)
-        machine.clock.seconds += 20
-        return "timed out"
-
-    def arriving(updates: Sequence[Update]) -> str | None:
-        machine.clock.seconds += TTL
-        push(lost)
-        return push(updates)
-
-    monkeypatch.setattr(machine.hub, "push", given_up)
+    arrives_with_the_next(machine, monkeypatch, TTL)
     with pytest.raises(Lost):
         mine.acquire(None)
     assert holders(world) == []

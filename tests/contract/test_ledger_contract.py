@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from worlds import (
     Machine,
     MemoryWorld,
     World,
+    arrives_with_the_next,
     claim,
     finish,
     nothing,
@@ -665,21 +665,7 @@ def test_a_sign_of_life_that_an_earlier_push_brought_late_counts_from_that_push(
 ) -> None:
     # Seed 41264 of the simulation: the lease of a lock began again with the try that found its beat there.
     machine = world.machine("a")
-    push = machine.hub.push
-    lost: list[Update] = []
-
-    def given_up(updates: Sequence[Update]) -> str | None:
-        monkeypatch.setattr(machine.hub, "push", arriving)
-        lost.extend(updates)
-        machine.clock.seconds += 20
-        return "timed out"
-
-    def arriving(updates: Sequence[Update]) -> str | None:
-        machine.clock.seconds += 30
-        push(lost)
-        return push(updates)
-
-    monkeypatch.setattr(machine.hub, "push", given_up)
+    arrives_with_the_next(machine, monkeypatch, 30)
     begun = machine.clock.boot()
     landed = machine.ledger.transact(claim_or_submit, beat_for=lambda tx: beat(machine, ""))
     assert machine.clock.boot() >= begun + 50

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from bnet.model.command import Submit
 from bnet.model.hub import FORMAT, Head
 from bnet.model.job import Attempt
 from bnet.model.server import Server
-from bnet.ports.hub import Commit, Hub
+from bnet.ports.hub import Commit, Hub, Update
 from bnet.rules import jobs
 from bnet.rules.admit import admit
 from bnet.rules.specs import Facts
@@ -305,3 +305,22 @@ def register(name: str) -> Decide:
 
 def nothing(tx: Transaction) -> None:
     """Have nothing to say."""
+
+
+def arrives_with_the_next(machine: Machine, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let a machine give up its next push after 20 seconds; it arrives with the one after, so many seconds on."""
+    push = machine.hub.push
+    lost: list[Update] = []
+
+    def given_up(updates: Sequence[Update]) -> str | None:
+        monkeypatch.setattr(machine.hub, "push", arriving)
+        lost.extend(updates)
+        machine.clock.seconds += 20
+        return "timed out"
+
+    def arriving(updates: Sequence[Update]) -> str | None:
+        machine.clock.seconds += seconds
+        push(lost)
+        return push(updates)
+
+    monkeypatch.setattr(machine.hub, "push", given_up)

@@ -95,7 +95,7 @@ def test_a_build_that_was_killed_is_made_good_by_the_next(tmp_path: Path) -> Non
         raise Killed
 
     broken = Sheet("b.html", "new", key="2")
-    broken.render = torn  # type: ignore[method-assign]  # stands for a kill between two pages
+    broken.render = torn  # as if it were killed between two pages
     with pytest.raises(Killed):
         put(tmp_path, Sheet("a.html", "new", key="2"), broken)
     assert (tmp_path / "a.html").read_text() == "new"
