@@ -14,10 +14,12 @@ what no other input does.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import importlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -119,7 +121,7 @@ def _one(name: str, inputs: int, asked: argparse.Namespace, top: Path) -> Tally:
         path = corpus.keep(TARGETS[name], witness.noted(), "killed-")
         what = f"the process ended with {code}, or hung: {path.name}"
         told["crashes"][what] = told["crashes"].get(what, 0) + 1
-        print(f"{name}: {what}", flush=True)
+        print(f"{name}: {what}\n{_last_words(place)}", flush=True)
     print((place / "told").read_text() if (place / "told").exists() else "", end="", flush=True)
     return Tally(
         name,
@@ -145,7 +147,13 @@ def _run(words: Sequence[str], place: Path) -> int:
             except subprocess.TimeoutExpired:
                 age = time.time() - heart.stat().st_mtime if heart.exists() else DEAD_S
                 if age >= DEAD_S:
-                    process.kill()
+                    process.send_signal(signal.SIGABRT)  # it says where it is, see `_child`
+
+
+def _last_words(place: Path) -> str:
+    """Return where a process was when it ended, as far as it could tell."""
+    text = (place / "log").read_text(errors="backslashreplace")
+    return text[text.rfind("Fatal Python error") :][-3000:] if "Fatal Python error" in text else ""
 
 
 def _add(told: dict[str, Any], path: Path) -> None:
@@ -273,6 +281,7 @@ def _is_digest(name: str) -> bool:
 
 
 def _child(asked: argparse.Namespace, place: Path) -> int:
+    faulthandler.enable()
     atheris = None
     if not asked.plain:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -218,7 +219,8 @@ class Mutator:
         """
         for _ in range(self.chance.choice((1, 1, 1, 2, 2, 3, 5))):
             data = self._mutate(data) if self.chance.random() < 0.85 else self._spliced(data, other)
-        return data[:LONGEST]
+            data = data[:LONGEST]
+        return data
 
     # -- bytes
 
@@ -273,6 +275,8 @@ class Mutator:
             if _depth(yaml.parse(data, Loader=yaml.CBaseLoader)) > 100:
                 return self._bytes(data)
             value = yaml.load(data, Loader=yaml.CBaseLoader)
+            if _spread(value, {}) > LONGEST:
+                return self._bytes(data)
         # A loader that builds texts alone has no end of its own for what refers to itself.
         except (yaml.YAMLError, ValueError, TypeError, RecursionError):
             return self._bytes(data)
@@ -281,11 +285,10 @@ class Mutator:
     def _spelt(self, value: object, raw: tuple[str, ...]) -> bytes:
         """Return a value as JSON, in which some texts are tokens that no value would be written as."""
         try:
-            text = json.dumps(value, ensure_ascii=self.chance.random() < 0.5, skipkeys=True)
+            text = json.dumps(value, ensure_ascii=self.chance.random() < 0.5, skipkeys=True)[:LONGEST]
         except (ValueError, RecursionError):
             return b"null"
-        while f'"{RAW}"' in text or f'"{RAW}"' in text.replace("\\ue000", RAW):
-            text = text.replace("\\ue000", RAW).replace(f'"{RAW}"', self.chance.choice(raw), 1)
+        text = re.sub(rf'"(?:{RAW}|\\ue000)"', lambda _: self.chance.choice(raw), text)
         return text.encode(errors="surrogatepass")
 
     def _changed(self, value: Any) -> Any:
@@ -328,7 +331,8 @@ class Mutator:
             at = self.chance.randint(0, len(value))
             return value[:at] + str(self.chance.choice(WEIRD))[:500] + value[at:]
         if way < 0.45:
-            return value * self.chance.choice((2, 40, 2000)) if isinstance(value, str) else [value] * 40
+            times = self.chance.choice((2, 40, 2000))
+            return (value * times)[:LONGEST] if isinstance(value, str) else [value] * 40
         if way < 0.5:
             deep: object = value
             for _ in range(self.chance.choice((1, 5, 120, 900))):
@@ -406,3 +410,14 @@ def _depth(events: Iterable[yaml.Event]) -> int:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         deepest = max(deepest, depth)
     return deepest
+
+
+def _spread(value: object, known: dict[int, float]) -> float:
+    """Return how many values one has when all that is referred to is written out; what has no end has inf."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = float("inf")  # until it is known, it is in itself
+        parts = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_spread(part, known) for part in parts)
+    return known[id(value)]
