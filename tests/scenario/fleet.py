@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import psutil
+import zygote
 
 from bnet.app.ledger import Ledger
 from bnet.cli.playground import MARK, Playground
@@ -21,6 +22,7 @@ from bnet.codec.submission import from_fields
 from bnet.host import processes
 from bnet.host.home import Home
 from bnet.model.job import Job
+from bnet.process import Completed
 from bnet.rules.admit import admit
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
@@ -62,6 +64,18 @@ class Fleet(Playground):
         super().__init__(root, url)
         self.poll = POLL
         self._watcher: Ledger | None = None
+
+    def bnet(
+        self,
+        *words: str,
+        home: str = "person",
+        input: bytes | None = None,
+        timeout: float = 120,
+        cwd: Path | None = None,
+    ) -> Completed:
+        path = str(self.root / home)
+        env = self.env | {"BNET_HOME": path, MARK: path, "BNET_HUB": self.url}
+        return zygote.run(words, env=env, input=input, timeout=timeout, cwd=cwd or self.root)
 
     # -- beginning
 

@@ -10,6 +10,8 @@ import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import zygote
+
 from bnet import __version__
 from bnet.app.doctor.examine import CHECKS, examine
 from bnet.app.doctor.finding import Finding
@@ -144,9 +146,13 @@ class Lab:
 
     def bnet(self, name: str, *words: str, before: str = "", env: dict[str, str] | None = None) -> Said:
         """Run the command line on a machine, in a process of its own."""
+        whole = {**os.environ, "BNET_HOME": str(self.home(name)), "PYTHONPATH": str(TOP), **(env or {})}
+        if not before:
+            code, out, err = zygote.run(words, env=whole, cwd=self.top)
+            return Said(code, out.decode(), err.decode())
         done = subprocess.run(
             [sys.executable, "-c", before + COMMAND, *words],
-            env={**os.environ, "BNET_HOME": str(self.home(name)), "PYTHONPATH": str(TOP), **(env or {})},
+            env=whole,
             cwd=self.top,
             capture_output=True,
             text=True,

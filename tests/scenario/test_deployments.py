@@ -7,11 +7,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zygote
 from fleet import Fleet
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "pipeline"
@@ -33,16 +33,8 @@ def commit(tree: Path, message: str) -> None:
 def as_person(fleet: Fleet, who: str, *words: str, cwd: Path | None = None) -> tuple[int, str, str]:
     env = {**os.environ, **fleet.env, "BNET_USER": who, "BNET_HUB": fleet.url}
     env["BNET_HOME"] = str(fleet.root / who.partition("@")[0])
-    done = subprocess.run(
-        [sys.executable, "-m", "bnet", *words],
-        env=env,
-        cwd=cwd or fleet.root,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
+    code, told, said = zygote.run(words, env=env, cwd=cwd or fleet.root)
+    return code, told.decode(), said.decode()
 
 
 def does(fleet: Fleet, who: str, *words: str, cwd: Path | None = None) -> Any:

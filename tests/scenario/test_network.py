@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zygote
 from lab import TOP, Said
 
 
@@ -34,9 +35,9 @@ class Site:
         )
 
     def bnet(self, name: str, *words: str, cwd: Path | None = None, **env: str) -> Said:
-        process = self.start(name, *words, cwd=cwd, **env)
-        out, err = process.communicate(timeout=60)
-        return Said(process.returncode, out, err)
+        whole = {**os.environ, "BNET_HOME": str(self.top / name), "PYTHONPATH": str(TOP), **env}
+        code, out, err = zygote.run(words, env=whole, cwd=cwd or self.top)
+        return Said(code, out.decode(), err.decode())
 
     def ok(self, name: str, *words: str, **more: Any) -> Said:
         said = self.bnet(name, *words, **more)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zygote
 from lab import TOP, Said
 
 FILE = "coordination/schedules/nightly.yaml"
@@ -26,12 +27,14 @@ class Net:
         self.clone = top / "clone"
         subprocess.run(["git", "clone", "-q", str(top / "hub.git"), str(self.clone)], check=True)
 
-    def start(self, name: str, *words: str) -> subprocess.Popen[str]:
+    def env(self, name: str) -> dict[str, str]:
         env = {**os.environ, "BNET_HOME": str(self.top / name), "PYTHONPATH": str(TOP)}
-        env["BNET_HUB"] = str(self.top / "hub.git")
+        return env | {"BNET_HUB": str(self.top / "hub.git")}
+
+    def start(self, name: str, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "bnet", *words],
-            env=env,
+            env=self.env(name),
             cwd=self.top,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -40,9 +43,8 @@ class Net:
         )
 
     def bnet(self, name: str, *words: str) -> Said:
-        process = self.start(name, *words)
-        out, err = process.communicate(timeout=60)
-        return Said(process.returncode, out, err)
+        code, out, err = zygote.run(words, env=self.env(name), cwd=self.top)
+        return Said(code, out.decode(), err.decode())
 
     def ok(self, name: str, *words: str) -> Said:
         said = self.bnet(name, *words)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import zygote
 from lab import TOP, Said
 from test_schedules import Net
 
@@ -119,11 +119,8 @@ def test_without_any_hub_the_templates_of_the_tree_and_of_bnet_are_there(tmp_pat
 
     def bnet(*words: str) -> Said:
         env = {**os.environ, "BNET_HOME": str(tmp_path / "home"), "PYTHONPATH": str(TOP)}
-        command = [sys.executable, "-m", "bnet", *words]
-        done = subprocess.run(
-            command, env=env, cwd=tree, capture_output=True, text=True, stdin=subprocess.DEVNULL
-        )
-        return Said(done.returncode, done.stdout, done.stderr)
+        code, out, err = zygote.run(words, env=env, cwd=tree)
+        return Said(code, out.decode(), err.decode())
 
     assert bnet("template", "new", "service", "--from", "bnet.yaml").code == 0
     assert bnet("template", "show", "service").out.startswith(

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import zygote
 
 from bnet.build.sandbox.box import available
 from bnet.process import Completed, run
@@ -30,8 +31,7 @@ class Tree:
         self.env |= {"GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.org"}
 
     def bnet(self, *words: str, cwd: str = ".") -> Completed:
-        command = [sys.executable, "-m", "bnet", *words]
-        return run(command, env=self.env, cwd=self.root / cwd, timeout=100)
+        return zygote.run(words, env=self.env, cwd=self.root / cwd)
 
     def write(self, path: str, text: str) -> None:
         place = self.root / path
