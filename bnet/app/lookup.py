@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable
 
+from bnet.codec import letter_paths, letters
 from bnet.codec.layout import ARCHIVE
+from bnet.errors import Invalid
 from bnet.model.command import Command
 from bnet.model.job import Job
 from bnet.model.state import State
 from bnet.ports.hub import Hub
-from bnet.rules.admit import numbers_of, sources_of
-from bnet.rules.specs import Facts, Unresolved
+from bnet.rules.admit import messages_of, numbers_of, sources_of
+from bnet.rules.specs import Addressed, Facts, Unresolved
 from bnet.rules.transaction import read_archive
 
 FILES_AT_ONCE = 16
@@ -30,7 +32,24 @@ class Lookup:
         again = [state.jobs.get(number) or archived.get(number) for number in named]
         taken = {each.job for job in again if job is not None for each in job.spec.inputs}
         archived |= archived_jobs(self._hub, state, taken - state.jobs.keys() - archived.keys())
-        return Facts(archived=archived, commits=self._commits(commands))
+        return Facts(
+            archived=archived, commits=self._commits(commands), letters=self._letters(state, commands)
+        )
+
+    def _letters(self, state: State, commands: list[Command]) -> dict[str, Addressed]:
+        paths = {
+            letter_paths.message_path(key): key for key in messages_of(commands) if letter_paths.is_key(key)
+        }
+        found = self._hub.read(state.tip, list(paths)) if paths else {}
+        return {paths[path]: self._addressed(state.tip, paths[path], data) for path, data in found.items()}
+
+    def _addressed(self, tip: str, key: str, data: bytes) -> Addressed:
+        try:
+            to = letters.read(data, "").front.addressed
+        except Invalid:
+            to = ()
+        path = letter_paths.message_path(key)
+        return Addressed(to, tuple(self._hub.names(tip, f"{path.removesuffix('.md')}.acks/")))
 
     def _commits(self, commands: list[Command]) -> dict[tuple[str, str], str | Unresolved]:
         """Resolve refs until one does not answer: a sync has leases to keep, the rest is asked next time."""

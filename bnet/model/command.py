@@ -17,6 +17,9 @@ Reproduce = Annotated[
     int, msgspec.Meta(ge=1, le=5, description="on how many servers it has to come out the same")
 ]
 When = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+MessageRef = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=91, description="its key: <yyyy>/<mm>/<dd>/<id>")
+]
 JobRef = Annotated[int, msgspec.Meta(ge=1, description="a job's number")]
 
 
@@ -126,6 +129,13 @@ class ApproveJob(Strict, frozen=True, kw_only=True):
     reject: Annotated[str, msgspec.Meta(min_length=1)] | None = None
 
 
+class AckMessage(Strict, frozen=True, kw_only=True):
+    """Acknowledge a message that is addressed to whoever asks."""
+
+    message: MessageRef
+    note: str = ""
+
+
 class RollBack(Strict, frozen=True, kw_only=True):
     """Deploy again to an environment what a job has deployed there before."""
 
@@ -186,6 +196,7 @@ Command = (
     | RetryJob
     | SetPriority
     | ApproveJob
+    | AckMessage
     | RollBack
     | PauseServer
     | ResumeServer
@@ -202,6 +213,7 @@ VERBS: dict[str, type[Command]] = {
     "retry": RetryJob,
     "priority": SetPriority,
     "approve": ApproveJob,
+    "ack": AckMessage,
     "rollback": RollBack,
     "pause": PauseServer,
     "resume": ResumeServer,

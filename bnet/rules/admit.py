@@ -7,7 +7,9 @@ import xxhash
 
 from bnet.codec import layout
 from bnet.codec.documents import encode
+from bnet.codec.letter_paths import ack_path
 from bnet.model.command import (
+    AckMessage,
     ApproveJob,
     CancelJob,
     Command,
@@ -28,6 +30,7 @@ from bnet.model.job import Job, JobSpec
 from bnet.model.server import Server
 from bnet.model.state import KeyEntry, KeyFile
 from bnet.rules import (
+    acks,
     approvals,
     conditions,
     environments,
@@ -108,6 +111,11 @@ def numbers_of(commands: Sequence[Command]) -> set[int]:
     return numbers
 
 
+def messages_of(commands: Sequence[Command]) -> set[str]:
+    """Return the keys of the messages that commands refer to."""
+    return {each.message for each in commands if isinstance(each, AckMessage)}
+
+
 def _one(tx: Transaction, command: Command, by: str, facts: Facts, batch: Batch) -> list[int]:
     match command:
         case Submit():
@@ -120,6 +128,8 @@ def _one(tx: Transaction, command: Command, by: str, facts: Facts, batch: Batch)
             return _retry(tx, _job(tx, command.job, facts), by, facts)
         case CancelJob() | SetPriority() | ApproveJob():
             _wish(tx, command, _job(tx, command.job, facts), by)
+        case AckMessage():
+            _acknowledge(tx, command, by, facts)
         case PauseServer():
             tx.apply(servers.wish(_server(tx, command.server), "paused", by=by, why=command.reason))
         case DrainServer():
@@ -169,6 +179,17 @@ def _wish(tx: Transaction, command: CancelJob | SetPriority | ApproveJob, job: J
         tx.apply(approvals.reject(job, by=by, reason=command.reject, now=tx.now))
     elif (change := approvals.approve(job, by=by, note=command.note, now=tx.now)) is not None:
         tx.apply(change)
+
+
+def _acknowledge(tx: Transaction, command: AckMessage, by: str, facts: Facts) -> None:
+    key, found = command.message, facts.letters.get(command.message)
+    if found is None:
+        raise Illegal(f"there is no message {key}; what was filed away waits for nobody")
+    if ack_path(key, by) in found.acks:
+        return
+    if not acks.may_acknowledge(found.to, tx.state.asks.get(key), by, tx):
+        raise Illegal(f"the message {key} is addressed to {', '.join(found.to) or 'nobody'}, not to {by}")
+    acks.acknowledge(tx, key, (), who=by, note=command.note)
 
 
 def _roll_back(tx: Transaction, command: RollBack, job: Job, by: str, facts: Facts) -> list[int]:

@@ -23,10 +23,19 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         archived: number -> job, of the archived jobs that commands refer to.
         commits: (repository, ref) -> the commit that it is, or the reason why nobody knows.
+        letters: key -> message, of those that commands refer to and that are there.
     """
 
     archived: Mapping[int, Job] = {}
     commits: Mapping[tuple[str, str], "str | Unresolved"] = {}
+    letters: Mapping[str, "Addressed"] = {}
+
+
+class Addressed(msgspec.Struct, frozen=True):
+    """A message: to whom it is, and the paths of its acknowledgements."""
+
+    to: tuple[str, ...]
+    acks: tuple[str, ...] = ()
 
 
 class Unresolved(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from desks import ASK, HELLO, MONTH, TODAY, WAITS, Desk, lookup, paths_of, wrong
 from worlds import ALICE, NOON, GitWorld, Link, World, claim, finish, in_memory, nothing
 
 from bnet.app.messages.correspond import archived, file_old, find
+from bnet.app.server.decide import readable_commands, take_in
 from bnet.app.submit import Letter, Outbox, deliver, send_ack, send_draft
 from bnet.codec import layout, letter_paths
 from bnet.codec.documents import encode
@@ -338,6 +339,66 @@ def test_a_message_of_a_day_that_is_over_for_good_is_not_sent(two: World) -> Non
         send_draft(desk.ledger, lookup(desk), ready, "s1")
     with pytest.raises(BnetError, match="there is no message"):
         find(desk.ledger, desk.post, "nothing-like-it")
+
+
+# -- acknowledgements by the inbox
+
+INBOX = "coordination/inbox/ack.yaml"
+TO_ALICE = f"---\nto: {ALICE}\nrequires_ack: 10m\n---\nhi".encode()
+NOTED = f"- ack: {{message: {TODAY}/hello, note: seen}}".encode()
+
+
+def take(desk: Desk) -> list[str]:
+    """Take the inbox in, as a sync does; return the reasons why files of it were refused."""
+
+    def decide(tx: Transaction) -> None:
+        facts = lookup(desk)(tx.state, readable_commands(tx.state.inbox))
+        for file in tx.state.inbox:
+            take_in(tx, file, facts)
+
+    desk.does(decide)
+    return [each.reason for each in desk.ledger.state.rejected.values()]
+
+
+def test_a_message_is_acknowledged_by_a_file_of_the_inbox_once_and_in_its_authors_name(two: World) -> None:
+    two.person({HELLO: TO_ALICE})
+    desk = Desk(two)
+    desk.sync()
+    two.person({INBOX: NOTED}, by=ALICE)
+    assert take(desk) == []
+    [found] = find(desk.ledger, desk.post, "hello").acks
+    assert (found.who, found.note) == (ALICE, "seen")
+    two.person({INBOX: NOTED.replace(b"seen", b"again")}, by=ALICE)
+    assert take(desk) == []
+    assert list(find(desk.ledger, desk.post, "hello").acks) == [found]
+    assert wrong(two) == []
+
+
+@in_memory
+@pytest.mark.parametrize(
+    ("text", "by", "why"),
+    [
+        (NOTED, "bob@example.invalid", f"is addressed to {ALICE}, not to bob@example.invalid"),
+        (b"ack: {message: 2026/01/01/gone}", ALICE, "there is no message 2026/01/01/gone"),
+        (b"ack: {message: ../../etc/passwd}", ALICE, "there is no message"),
+        (NOTED.replace(b"seen", b"x" * 1001), ALICE, "at most 1,000 are kept"),
+    ],
+)
+def test_an_acknowledgement_that_is_nobodys_to_make_is_refused(
+    two: World, text: bytes, by: str, why: str
+) -> None:
+    two.person({HELLO: TO_ALICE, INBOX: text}, by=by)
+    desk = Desk(two)
+    [reason] = take(desk)
+    assert why in reason and not find(desk.ledger, desk.post, "hello").acks and wrong(two) == []
+
+
+@in_memory
+def test_a_file_of_the_inbox_covers_no_acknowledgement_by_somebody_else(two: World) -> None:
+    two.person({HELLO: TO_ALICE, INBOX: NOTED}, by="bob@example.invalid")
+    Desk(two).does(forged(f"{ACKS}{ALICE}.json", encode(Ack(who=ALICE, at=NOON))))
+    [told] = wrong(two)
+    assert f"was acknowledged for {ALICE} by s1" in told
 
 
 # -- the audit

@@ -91,7 +91,7 @@ def _wrong_ack(key: str, ack: Ack | None, before: State, after: State, made: Mad
     if ack is None:
         return "is no acknowledgement"
     who = ack.who
-    if who != made.actor:
+    if who != made.actor and not _asked(key, who, before, after):
         return f"was acknowledged for {who} by {made.actor}"
     to: tuple[str, ...] = ()
     with suppress(Invalid):  # somebody broke it since: it is still for those who had to acknowledge it
@@ -99,3 +99,13 @@ def _wrong_ack(key: str, ack: Ack | None, before: State, after: State, made: Mad
     if not is_addressed(to, who, before.servers) and (ask is None or who not in ask.expects):
         return f"was acknowledged by {who}, to whom it was not addressed"
     return ""
+
+
+def _asked(key: str, who: str, before: State, after: State) -> bool:
+    """Tell whether somebody asked for an acknowledgement by a file of the inbox, or by what a message carries."""
+    taken = {file.path for file in before.inbox} - {file.path for file in after.inbox}
+    files = (file for file in before.inbox if file.path in taken)
+    carried = (ask for at, ask in after.asks.items() if at not in before.asks)
+    return any(file.by == who and key.encode() in file.text for file in files) or any(
+        ask.command and ask.by == who for ask in carried
+    )
