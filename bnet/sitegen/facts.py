@@ -1,6 +1,6 @@
 """What the pages are made of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -12,6 +12,10 @@ from bnet.model.message import Entry as Letter
 from bnet.model.server import Heartbeat
 from bnet.model.state import State
 from bnet.schedule.durations import Durations
+
+
+def _nowhere(path: str, text: str) -> str:
+    return ""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +33,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         acks: who acknowledged which, by its key.
         bodies: the texts of the newest of them, by their keys.
         events: the newest transactions' deeds, oldest first.
+        new_file: makes of a path and a text the address at which the hub's forge adds that file; "" where none does.
     """
 
     state: State
@@ -42,3 +47,4 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     acks: Mapping[str, Sequence[Ack]] = {}
     bodies: Mapping[str, str] = {}
     events: Sequence[Event] = ()
+    new_file: Callable[[str, str], str] = _nowhere

@@ -1,7 +1,6 @@
 """The pages of one job: what was asked, what became of it, and what it printed."""
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from bnet.rules.transaction import read_archive
 from bnet.rules.waiting import Condition, Usage, server_conditions, shared_conditions, usage
 from bnet.schedule.choose import in_order
 from bnet.sitegen import logs
+from bnet.sitegen.actions import Action, Actions, quoted
 from bnet.sitegen.facts import Facts
 from bnet.sitegen.page import Part
 from bnet.sitegen.rows import Row, job_path, row_of
@@ -85,6 +85,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     log: Log | None
     earlier: Sequence[Earlier]
     is_open: bool
+    actions: Sequence[Action]
 
 
 Runs = Mapping[tuple[str, int], Sequence[Chunk]]
@@ -103,6 +104,7 @@ class _Maker:
     def __init__(self, facts: Facts, theme: Theme) -> None:
         self._facts = facts
         self._theme = theme
+        self._actions = Actions(facts.new_file)
         self._known = frozenset(past.number for past in facts.past)
         self._logs: dict[int, dict[tuple[str, int], Sequence[Chunk]]] = {}
         for server, runs in facts.logs.items():
@@ -127,7 +129,8 @@ class _Maker:
                 f"{server}.{attempt}:{','.join(each.blob for each in run)}"
                 for (server, attempt), run in runs.items()
             ]
-            digest = hashlib.blake2b(f"{past.blob}:{number} {' '.join(told)}".encode(), digest_size=12)
+            decides = f"{past.blob}:{number} {' '.join(told)} {self._actions.key}"
+            digest = hashlib.blake2b(decides.encode(), digest_size=12)
             digest.update(b"" if live is None else encode(live))
             key = f"{self._theme.version}:{digest.hexdigest()}"
 
@@ -173,7 +176,7 @@ class _Maker:
                     where = {"href": _beside(sheets.path(0)), "raw": _beside(sheets.raw)}
                     earlier.append(Earlier(attempt=attempt, server=server, **where))
         why = why_not(job, self._facts, self._taken) if job.number in self._explained else None
-        shown = view(job, last, earlier, why)
+        shown = view(job, last, earlier, why, list(self._actions.of_job(job)))
         name = self._facts.state.settings.name
         made = self._theme.render(
             "job.html", path, name, view=shown, known=self._known, here="jobs/index.html"
@@ -236,10 +239,12 @@ def why_not(job: Job, facts: Facts, taken: Usage) -> Why:
     return Why(shared, rows)
 
 
-def view(job: Job, log: Log | None, earlier: Sequence[Earlier], why: Why | None) -> JobView:
+def view(
+    job: Job, log: Log | None, earlier: Sequence[Earlier], why: Why | None, actions: Sequence[Action]
+) -> JobView:
     """Return what a job's page shows."""
     spec, result = job.spec, job.result
-    command = spec.command if isinstance(spec.command, str) else " ".join(map(_quoted, spec.command))
+    command = spec.command if isinstance(spec.command, str) else quoted(spec.command)
     last = job.attempts[-1] if job.attempts else None
     artifacts = result.artifacts if result is not None else ()
     return JobView(
@@ -257,11 +262,8 @@ def view(job: Job, log: Log | None, earlier: Sequence[Earlier], why: Why | None)
         log=log,
         earlier=earlier,
         is_open=result is None,
+        actions=actions,
     )
-
-
-def _quoted(word: str) -> str:
-    return word if re.fullmatch(r"[\w@%+=:,./-]+", word) else "'" + word.replace("'", "'\\''") + "'"
 
 
 def _facts(job: Job) -> Iterator[Fact]:

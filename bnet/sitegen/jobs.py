@@ -8,6 +8,7 @@ from itertools import groupby
 import msgspec
 
 from bnet.model.history import Past
+from bnet.sitegen.actions import Action, Actions
 from bnet.sitegen.drawings import waterfall
 from bnet.sitegen.facts import Facts
 from bnet.sitegen.overview import Present, Running, Waiting, queue
@@ -44,6 +45,7 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
     ended: Sequence[Row]
     days: Sequence[Day]
+    actions: Sequence[Action]
 
 
 def day_path(day: date, page: int = 1) -> str:
@@ -75,6 +77,7 @@ def index_part(facts: Facts, theme: Theme, at: Present, days: Mapping[date, Sequ
         waiting=len(at.pending),
         ended=ended,
         days=[day_of(day, each) for day, each in list(days.items())[:MOST_DAYS]],
+        actions=list(Actions(facts.new_file).of_all()),
     )
     return theme.part(INDEX, "jobs.html", facts, view=shown)
 

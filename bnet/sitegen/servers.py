@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from bnet.sitegen.actions import Action, Actions
 from bnet.sitegen.facts import Facts
 from bnet.sitegen.overview import Present, ServerCard
 from bnet.sitegen.page import Part
@@ -38,6 +39,7 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True):
     running: Sequence[Row]
     recent: Sequence[Row]
     figures: Figures
+    actions: Sequence[Action]
 
 
 def part(facts: Facts, theme: Theme, at: Present) -> Part:
@@ -53,8 +55,10 @@ def part(facts: Facts, theme: Theme, at: Present) -> Part:
     running: dict[str, list[Row]] = {}
     for each in at.running:
         running.setdefault(each.row.server, []).append(each.row)
+    actions = Actions(facts.new_file)
     shown = [
         _view(
+            actions,
             card,
             told,
             facts,
@@ -68,6 +72,7 @@ def part(facts: Facts, theme: Theme, at: Present) -> Part:
 
 
 def _view(
+    actions: Actions,
     card: ServerCard,
     told: Mapping[str, Any],
     facts: Facts,
@@ -91,5 +96,6 @@ def _view(
         uptime=metrics.get("uptime_s"),
         running=running[:20],
         recent=recent,
+        actions=list(actions.of_server(card.name, server.wanted)),
         figures=Figures(runs=len(counts), share=sum(counts) / len(counts) if counts else None),
     )

@@ -14,6 +14,7 @@ from bnet.app.told.telemetry import AllTold, all_told
 from bnet.codec.documents import Unreadable, decode
 from bnet.errors import HubUnreachable
 from bnet.files import read_or_none, write_atomic
+from bnet.forges.newfile import new_file
 from bnet.gitstore.pages import PagesBranch, Pushed
 from bnet.host.lock import HostLock
 from bnet.host.webroot import LIST, LOCK, Done, Webroot
@@ -68,6 +69,7 @@ def gathered(machine: Machine, url: str) -> Facts:
         letters=letters,
         acks=acks,
         bodies=texts(ledger.hub, state.tip, letters[-NEWEST_LETTERS:]),
+        new_file=new_file(url, machine.place(url).branch, machine.secrets()),
         events=index.events(annals(ledger), EventQuery(limit=NEWEST_EVENTS)),
     )
 

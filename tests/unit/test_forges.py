@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import pytest
 
 from bnet.errors import BnetError, RepositoryUnreachable
+from bnet.forges.newfile import new_file
 from bnet.forges.statuses import ForgeStatuses
 from bnet.forges.tokens import Forge as Known
 from bnet.forges.tokens import Project, forges_in, project_of
@@ -113,3 +114,33 @@ def test_a_forge_that_is_away_may_be_told_again(forge: Forge) -> None:
     statuses = ForgeStatuses({"BNET_FORGE": f"http://github:{TOKEN}@{forge.host}"})
     with pytest.raises(RepositoryUnreachable, match="does not answer"):
         statuses.tell(f"http://{forge.host}/team/widgets", COMMIT, told("success"))
+
+
+NEW = "coordination/inbox/cancel-1.yaml"
+ASKED = "filename=coordination%2Finbox%2Fcancel-1.yaml&value=-+cancel%3A+%7B%22job%22%3A+1%7D%0A"
+PAGES = [
+    ("https://github.com/ann/widgets.git", f"https://github.com/ann/widgets/new/my/branch?{ASKED}"),
+    ("git@github.com:ann/widgets.git", f"https://github.com/ann/widgets/new/my/branch?{ASKED}"),
+    ("https://x:ghp_secret@github.com/ann/w", f"https://github.com/ann/w/new/my/branch?{ASKED}"),
+    ("ssh://git@codeberg.org/ann/w", f"https://codeberg.org/ann/w/_new/my/branch/?{ASKED}"),
+    ("http://forgejo.lan:3000/ann/w", f"http://forgejo.lan:3000/ann/w/_new/my/branch/?{ASKED}"),
+    (
+        "https://gitlab.com/team/sub/w",
+        "https://gitlab.com/team/sub/w/-/new/my/branch?"
+        + ASKED.replace("filename", "file_name").replace("value", "content"),
+    ),
+    ("https://git.example.org/ann/w", f"https://git.example.org/ann/w/_new/my/branch/?{ASKED}"),
+    ("https://unknown.example/ann/w", ""),
+    ("/srv/git/w.git", ""),
+]
+
+
+@pytest.mark.parametrize(("address", "page"), PAGES, ids=[address for address, _ in PAGES])
+def test_where_a_forge_makes_a_file_that_is_filled_in(address: str, page: str) -> None:
+    own = {"BNET_FORGE": "https://gitea:token@git.example.org"}
+    text = '- cancel: {"job": 1}\n'
+    assert new_file(address, "my/branch", own)(NEW, text) == page
+
+
+def test_a_text_too_long_for_an_address_is_not_put_into_one() -> None:
+    assert new_file("https://github.com/ann/w", "bnet", {})(NEW, "x" * 6000) == ""

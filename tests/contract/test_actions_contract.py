@@ -1,0 +1,130 @@
+"""What the pages offer, taken by the real inbox: each action, as a file and as what `bnet site serve` is sent."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+import pytest
+from click import Command as Click
+from click import Context, Group
+from worlds import ALICE, NOON, World, claim, finish, in_memory, register
+
+from bnet.app.lookup import Lookup
+from bnet.app.server.decide import readable_commands, take_in
+from bnet.cli.main import cli
+from bnet.codec.inbox import parse_commands
+from bnet.forges.newfile import new_file
+from bnet.model.command import Submit
+from bnet.model.job import Job, Source
+from bnet.model.message import Entry
+from bnet.model.state import State
+from bnet.rules.admit import admit
+from bnet.rules.specs import Facts
+from bnet.rules.transaction import Transaction
+from bnet.sitegen.actions import Action, Actions
+
+KEY = "2026/11/20/hello"
+BUILT = Source(repository="/srv/widgets.git", ref="main", commit="a" * 40)
+
+
+def asked(tx: Transaction) -> None:
+    jobs = [
+        Submit(command="true", name="ended"),
+        Submit(command="true", name="runs"),
+        Submit(command="true", name="waits", approvals=1),
+        Submit(name="built", packages=("core", "web/*"), labels={"os": "linux"}, source=BUILT),
+    ]
+    admit(tx, jobs, by=ALICE, facts=Facts())
+
+
+@pytest.fixture
+def network(world: World) -> World:
+    ledger = world.machine("s1").ledger
+    for decide in (register("s1"), register("s2"), asked, claim(1), finish(1), claim(2)):
+        ledger.transact(decide)
+    world.person({f"messages/{KEY}.md": f"---\nto: {ALICE}\nrequires_ack: 1h\n---\nhi".encode()})
+    return world
+
+
+def offered(state: State, link: str = "") -> Iterator[Action]:
+    actions = Actions(new_file(link, "bnet", {}))
+    for number in (1, 2, 3, 4):
+        yield from actions.of_job(state.jobs[number])
+    yield from actions.of_server("s1", "active")
+    yield from actions.of_server("s2", "paused")
+    yield from actions.of_message(
+        Entry(key=KEY, sender="s1", to=(ALICE,), at=NOON, subject="", thread="hello")
+    )
+    yield from actions.of_all()
+
+
+TITLES = [
+    *("Run again", "Cancel", "Approve", "Disapprove", "Cancel", "Cancel", "Build"),
+    *("Pause", "Drain", "Resume", "Acknowledge", "Submit"),
+]
+
+
+@in_memory
+def test_each_action_is_taken_by_the_inbox(network: World) -> None:
+    look = Lookup(network.hub("s1"), lambda repository, ref: "b" * 40)
+    tip = network.tip()
+    state = network.machine("reader").ledger.state
+    found = list(offered(state))
+    assert [each.title for each in found] == TITLES
+    for each in found:
+        network.move(tip)
+        assert parse_commands(each.text.encode(), each.path) == parse_commands(each.command.encode(), "")
+        network.person({each.path: each.text.encode()}, by=ALICE)
+        machine = network.machine(f"s1 {each.path} {each.title}")
+
+        def decide(tx: Transaction) -> None:
+            for file in tx.state.inbox:
+                take_in(tx, file, look(tx.state, readable_commands(tx.state.inbox)))
+
+        landed = machine.ledger.transact(decide)
+        assert machine.ledger.state.rejected == {} and landed.tx.changes, each.title
+    assert found
+
+
+def found_in(group: Group, words: list[str]) -> tuple[Click, list[str]]:
+    inner = group.get_command(Context(group), words[0])
+    assert inner is not None, words
+    return found_in(inner, words[1:]) if isinstance(inner, Group) else (inner, words[1:])
+
+
+@in_memory
+def test_each_command_is_one_of_bnets(network: World) -> None:
+    assert isinstance(cli, Group)
+    for each in offered(network.machine("reader").ledger.state):
+        words = shlex.split(each.shell)
+        assert words[0] == "bnet"
+        command, rest = found_in(cli, words[1:])
+        command.make_context(command.name, rest, resilient_parsing=False)
+
+
+@in_memory
+def test_what_more_than_its_packages_decided_is_not_offered_to_be_built(network: World) -> None:
+    from msgspec.structs import replace
+
+    job = network.machine("reader").ledger.state.jobs[4]
+
+    def titles(job: Job) -> list[str]:
+        return [each.title for each in Actions(new_file("", "", {})).of_job(job)]
+
+    assert "Build" in titles(job)
+    assert "Build" not in titles(replace(job, spec=replace(job.spec, env={"A": "secret"})))
+
+
+@in_memory
+def test_a_text_that_is_no_plain_one_is_the_same_in_the_file(network: World) -> None:
+    job = network.machine("reader").ledger.state.jobs[4]
+    from msgspec.structs import replace
+
+    evil = "a\u2028b: {}\n#'\"\u202e\x07ü"
+    job = replace(job, spec=replace(job.spec, packages=(evil,)))
+    [built] = [each for each in Actions(new_file("", "", {})).of_job(job) if each.title == "Build"]
+    [command] = parse_commands(built.text.encode(), "")
+    assert isinstance(command, Submit) and command.packages == (evil,)
+    assert [command] == parse_commands(built.command.encode(), "")
+    assert built.command.isascii() and built.command.isprintable()
