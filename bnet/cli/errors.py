@@ -90,7 +90,13 @@ def _undecodable(error: UnicodeEncodeError) -> int:
 
 
 def _bug() -> int:
-    """Keep a traceback where a person can find it, and say so in one line."""
+    """Say in one line that there is a bug, and where its traceback is."""
+    sys.stderr.write(f"bnet: {keep_bug()}\n")
+    return BUG
+
+
+def keep_bug() -> str:
+    """Keep the traceback of the exception at hand where a person can find it; say where."""
     import traceback
 
     from bnet.cli.context import log_directory
@@ -102,7 +108,6 @@ def _bug() -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8", errors="backslashreplace") as log:
             log.write(f"{' '.join(sys.argv)}\n{text}\n")
-        sys.stderr.write(f"bnet: a bug in bnet: {last}; the traceback is in {path}\n")
+        return f"a bug in bnet: {last}; the traceback is in {path}"
     except (OSError, BnetError):
-        sys.stderr.write(f"bnet: a bug in bnet: {last}\n{text}")
-    return BUG
+        return f"a bug in bnet: {last}\n{text}"

@@ -7,7 +7,6 @@ import click
 
 from bnet.cli.context import App, absolute, json_option, pass_app
 from bnet.cli.render import counted, note, out, out_json, span
-from bnet.errors import HubUnreachable
 
 BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
 
@@ -59,32 +58,62 @@ def build(app: App, output: Path, as_json: bool) -> None:
     metavar="S",
     help="Seconds between builds.",
 )
+@click.option(
+    "--listen", default="127.0.0.1", show_default=True, metavar="ADDR", help="The address; 0.0.0.0 for all."
+)
+@click.option(
+    "--name", "names", multiple=True, metavar="HOST", help="Another name that browsers reach it by."
+)
+@click.option("--with-token", is_flag=True, help="Ask for the token on this machine too.")
 @pass_app
-def serve(app: App, port: int, every: float) -> None:
-    """Show the pages in a browser on this machine, and keep them up to date.
+def serve(app: App, port: int, every: float, listen: str, names: tuple[str, ...], with_token: bool) -> None:
+    """Show the pages in a browser, kept up to date, with buttons that act; ctrl-C ends it.
 
-    Only this machine can read them, and nobody can change anything by them. Ctrl-C ends it.
+    Only this machine can reach it, unless --listen says otherwise: then everybody needs the token, which is in
+    BNET_SITE_TOKEN or in the file `site-token` of BNET_HOME, and is printed once when it is made. Whatever is asked
+    for by a button is done in your name. /metrics has the network's health as OpenMetrics text.
 
     Example: bnet site serve
     """
+    from bnet.cli.errors import keep_bug
+    from bnet.host.webgate import Gate, is_local
     from bnet.host.webserver import WebServer
-    from bnet.wiring.site import build as make
-    from bnet.wiring.site import own_directory
+    from bnet.wiring.served import Served, token_of
 
-    directory = own_directory(app.machine, app.url)
-    make(app.machine, app.url, directory)
-    server = WebServer(directory, port)
+    local, token = is_local(listen), ""
+    if with_token or not local:
+        token = token_of(
+            app.machine, made=lambda made: out(f"the token of this server, told this once: {made}")
+        )
+    gate = Gate(_names(listen, names, local), addresses=not local, token=token)
+    served = Served(app.machine, app.url, every, note)
+    served.begin()
+    script = (app.machine.scaffold() / "site" / "served" / "live.js").read_bytes()
+
+    def bug() -> str:
+        note(told := keep_bug())
+        return told
+
+    server = WebServer(served.directory, port, served, gate=gate, listen=listen, script=script, bug=bug)
     server.start()
     out(f"{server.url} shows the network until this is ended")
+    if not local:
+        note("what is sent is not encrypted: put a proxy with TLS before it, or reach it through ssh -L")
     try:
-        while True:
-            app.machine.clock.sleep(every)
-            try:
-                make(app.machine, app.url, directory)
-            except HubUnreachable as error:
-                note(f"{error}; it is tried again")
+        served.run(server)
     finally:
         server.close()
+
+
+def _names(listen: str, names: tuple[str, ...], local: bool) -> frozenset[str]:
+    """Return the names that a server goes by."""
+    from bnet.host.webgate import LOCAL
+
+    if local:
+        return LOCAL | {listen, *names}
+    import socket
+
+    return LOCAL | {listen, socket.gethostname(), *names}
 
 
 @site.command()

@@ -1,93 +1,326 @@
-"""A server of files for whoever sits at this machine: it reads, listens on the loopback, and knows no other name."""
+"""A server of the dashboard's files for whoever may see them, with news of it, figures, and a counter for wishes."""
 
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO
+import json
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING, BinaryIO
+from socketserver import TCPServer
+from threading import Lock, Thread
+from time import monotonic
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
-from bnet.errors import BnetError
-
-if TYPE_CHECKING:
-    from _typeshed import StrPath
+from bnet.errors import BnetError, HubUnreachable, Invalid, RefusedByPolicy, Taken
+from bnet.host.webgate import Gate, Refusal
+from bnet.host.webnews import News
 
 HERE = "127.0.0.1"
-# A page of somebody else's may let a browser look up its own name as 127.0.0.1, and read what is answered.
-NAMES = frozenset({"127.0.0.1", "localhost"})
+OWN = "_bnet/"  # what is not of the site itself
+LARGEST_BODY = 200_000  # bytes
+PATIENCE = 20.0  # seconds for all of a request, and for each piece of an answer
+MOST_AT_ONCE = 200  # connections
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+JSON = "application/json"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
+}
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".txt": "text/plain; charset=utf-8",
+    ".json": JSON,
+}
+STATUSES: Mapping[type[BnetError], int] = {
+    HubUnreachable: 503,
+    RefusedByPolicy: 403,
+    Taken: 409,
+    Invalid: 400,
 }
 
 
-class _Handler(SimpleHTTPRequestHandler):
-    """Sends the files of one directory."""
+class Office(Protocol):
+    """Where wishes are done, and figures come from; called by any thread."""
 
+    def act(self, wish: bytes) -> Mapping[str, Any]:
+        """Do what a command of the inbox asks for, and tell what became of it; raise what the command line would."""
+
+    def metrics(self) -> bytes:
+        """Return how the network is, as OpenMetrics text."""
+
+
+class Answer(NamedTuple):
+    """What is sent back."""
+
+    status: int
+    kind: str
+    body: bytes
+    fields: Mapping[str, str] = {}
+
+
+def said(status: int, **told: Any) -> Answer:
+    """Return an answer for programs, and for pages that show what it says."""
+    return Answer(status, JSON, json.dumps(told).encode() + b"\n")
+
+
+def failed(error: BnetError) -> Answer:
+    """Return an error for people as an answer."""
+    status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 422)
+    return said(status, error=str(error), hint=error.hint)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers one request."""
+
+    server: "_Server"
     server_version = "bnet"
     sys_version = ""
-    extensions_map = {
-        ".html": "text/html; charset=utf-8",
-        ".css": "text/css; charset=utf-8",
-        ".js": "text/javascript; charset=utf-8",
-        ".svg": "image/svg+xml",
-        ".txt": "text/plain; charset=utf-8",
-        "": "application/octet-stream",
-    }
+    timeout = PATIENCE
 
-    def send_head(self) -> BytesIO | BinaryIO | None:
-        """Refuse what is not for readers, then do as always."""
-        path = unquote(urlsplit(self.path).path)
-        if (self.headers.get("Host") or "").rpartition(":")[0] not in NAMES:
-            self.send_error(421, "this server is called 127.0.0.1 and localhost")
-            return None
-        if any(part.startswith(".") for part in path.split("/")):
-            self.send_error(404)
-            return None
-        return super().send_head()
+    def do_GET(self) -> None:
+        """Send a file, the news, or the figures."""
+        self._answer(self._get)
 
-    def list_directory(self, path: "StrPath") -> None:
-        """Show no directories."""
-        self.send_error(404)
+    do_HEAD = do_GET
 
-    def end_headers(self) -> None:
-        """Send with each answer what makes it harmless elsewhere."""
-        for name, value in HEADERS.items():
+    def do_POST(self) -> None:
+        """Do what is wished for."""
+        self._answer(self._post)
+
+    def _answer(self, make: Callable[[str], Answer | None]) -> None:
+        self.server.arrived(self.connection)
+        refused = self.server.gate.refusal(self.command, self.headers)
+        try:
+            answer = _refusing(refused) if refused is not None else make(self._path())
+        except BnetError as error:
+            answer = failed(error)
+        except (ConnectionError, TimeoutError):
+            raise  # the reader has gone
+        except Exception:  # a fault of ours ends one request, not the server
+            answer = said(500, error=self.server.bug().partition("\n")[0])
+        if answer is not None:
+            self._send(answer)
+
+    def _path(self) -> str:
+        return unquote(urlsplit(self.path).path).removeprefix("/")
+
+    def _get(self, path: str) -> Answer | None:
+        if path == "metrics":
+            return Answer(200, OPENMETRICS, self.server.office.metrics())
+        if path == f"{OWN}events":
+            return self._stream()
+        if path == f"{OWN}live.js":
+            return Answer(200, TYPES[".js"], self.server.script)
+        return self._file(path)
+
+    def _post(self, path: str) -> Answer:
+        if path != f"{OWN}act":
+            return said(404, error="nothing can be asked for here")
+        kind = (self.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+        if kind != JSON:
+            return said(415, error=f"what is asked for is sent as {JSON}")
+        body = self._body()
+        return body if isinstance(body, Answer) else said(200, **self.server.office.act(body))
+
+    def _body(self) -> bytes | Answer:
+        length = self.headers.get("Content-Length") or ""
+        if self.headers.get("Transfer-Encoding") or not (length.isascii() and length.isdecimal()):
+            return said(411, error="how long it is has to be said first: Content-Length")
+        if len(length) > 9 or int(length) > LARGEST_BODY:
+            return said(413, error=f"that is more than {LARGEST_BODY:,} bytes")
+        self.server.awaits(self.connection)
+        data = self.rfile.read(int(length))
+        self.server.arrived(self.connection)
+        return data if len(data) == int(length) else said(400, error="the request broke off")
+
+    def _file(self, path: str) -> Answer:
+        if path == "" or path.endswith("/"):
+            path += "index.html"
+        parts = path.split("/")
+        if any(not part or part.startswith(".") or "\\" in part or "\0" in part for part in parts):
+            return _nothing()
+        file = self.server.directory.joinpath(*parts)
+        try:
+            data, stat = file.read_bytes(), file.stat()
+        except (OSError, ValueError):
+            return _nothing()
+        tag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}-{self.server.gate.run}"'
+        if tag in (self.headers.get("If-None-Match") or ""):
+            return Answer(304, "", b"", {"ETag": tag})
+        kind = TYPES.get(file.suffix, "application/octet-stream")
+        if file.suffix == ".html":
+            data = data.replace(b"<title>", self._extra("../" * (len(parts) - 1)) + b"<title>", 1)
+        return Answer(200, kind, data, {"ETag": tag})
+
+    def _extra(self, root: str) -> bytes:
+        """Return what makes a page act and keep itself up to date; it comes before what changes the page."""
+        gate = self.server.gate
+        return (
+            f'<meta name="bnet-mark" content="{gate.mark}">\n'
+            f'<script src="{root}{OWN}live.js?{gate.run}" defer></script>\n'
+        ).encode()
+
+    def _stream(self) -> Answer | None:
+        news = self.server.news
+        if self.command == "HEAD" or not news.enter():
+            return said(503, error="too many pages are open")
+        try:
+            self._head(200, "text/event-stream; charset=utf-8", {"X-Accel-Buffering": "no"})
+            for piece in news.stream():
+                self.wfile.write(piece)
+        finally:
+            news.leave()
+        return None
+
+    def _send(self, answer: Answer) -> None:
+        fields = dict(answer.fields) | {"Content-Length": str(len(answer.body))}
+        self._head(answer.status, answer.kind, fields)
+        if self.command != "HEAD" and answer.status != 304:
+            self.wfile.write(answer.body)
+
+    def _head(self, status: int, kind: str, fields: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in (HEADERS | ({"Content-Type": kind} if kind else {}) | dict(fields)).items():
             self.send_header(name, value)
-        super().end_headers()
+        self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: who reads is nobody's business."""
 
 
-class WebServer:
-    """Serves a directory in a thread of its own, as long as this process lives."""
+def _refusing(refused: Refusal) -> Answer:
+    return said(refused.status, error=refused.why)._replace(fields=refused.fields)
 
-    def __init__(self, directory: Path, port: int) -> None:
+
+def _nothing() -> Answer:
+    return Answer(404, TYPES[".txt"], b"There is no such page.\n")
+
+
+class _Server(ThreadingHTTPServer):
+    """The sockets, and what all requests share."""
+
+    daemon_threads = True
+    directory: Path
+    gate: Gate
+    news: News
+    office: Office
+    script: bytes
+    bug: Callable[[], str]
+
+    def __init__(self, address: tuple[str, int], family: socket.AddressFamily) -> None:
+        self.address_family = family
+        self._begun: dict[socket.socket, float] = {}
+        self._lock = Lock()
+        self._open = 0
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind, and ask nobody for the name of this machine."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Begin with a connection, unless there are too many."""
+        with self._lock:
+            if self._open >= MOST_AT_ONCE:
+                self.shutdown_request(request)
+                return
+            self._open += 1
+        self.awaits(request)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer it."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                self._open -= 1
+                self._begun.pop(request, None)
+
+    def awaits(self, request: socket.socket) -> None:
+        """Note that something is to come."""
+        with self._lock:
+            self._begun[request] = monotonic()
+
+    def arrived(self, request: socket.socket) -> None:
+        """Note that it is there."""
+        with self._lock:
+            self._begun.pop(request, None)
+
+    def service_actions(self) -> None:
+        """Let go of whoever does not come to the point: each byte in time is not enough."""
+        late = monotonic() - PATIENCE
+        with self._lock:
+            slow = [each for each, begun in self._begun.items() if begun < late]
+        for each in slow:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep what went wrong, unless it is that the reader has gone."""
+        if not isinstance(sys.exception(), OSError):
+            self.bug()
+
+
+class WebServer:
+    """Serves a directory in threads of its own, as long as this process lives."""
+
+    def __init__(
+        self,
+        directory: Path,
+        port: int,
+        office: Office,
+        *,
+        gate: Gate | None = None,
+        listen: str = HERE,
+        script: bytes = b"",
+        bug: Callable[[], str] = str,
+    ) -> None:
         """Take a port; 0 for any that is free.
+
+        Args:
+            directory: what is served.
+            port: where.
+            office: does what is wished for.
+            gate: decides who may ask; otherwise this machine.
+            listen: the address.
+            script: what makes pages act.
+            bug: keeps the exception at hand, for a person to find.
 
         Raises:
             BnetError: it is taken, or not ours to take.
         """
-        handler = partial(_Handler, directory=str(directory))
+        family = socket.AF_INET6 if ":" in listen else socket.AF_INET
         try:
-            self._server = ThreadingHTTPServer((HERE, port), handler)
-        except OSError as error:
+            self._server = _Server((listen, port), family)
+        except (OSError, OverflowError) as error:
             raise BnetError(
-                f"port {port} cannot be listened on: {error.strerror}", hint="--port 0 takes one that is free"
+                f"port {port} of {listen} cannot be listened on: {getattr(error, 'strerror', None) or error}",
+                hint="--port 0 takes one that is free",
             ) from None
-        self._server.daemon_threads = True
-        self.url = f"http://{HERE}:{self._server.server_port}/"
+        self.news = News()
+        self._server.directory, self._server.office, self._server.news = directory, office, self.news
+        self._server.gate, self._server.script, self._server.bug = gate or Gate(), script, bug
+        shown = f"[{listen}]" if family == socket.AF_INET6 else listen
+        self.url = f"http://{shown}:{self._server.server_port}/"
 
     def start(self) -> None:
         """Begin to answer."""
         Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
-        """Answer no more."""
+        """Answer no more, and let go of whoever waits for news."""
+        self.news.close()
         self._server.shutdown()
         self._server.server_close()

@@ -2,9 +2,13 @@
 (() => {
   "use strict";
   const place = document.getElementById("filter");
-  const items = [...document.querySelectorAll("[data-state]")];
+  let items, texts;
+  const collect = () => {
+    items = [...document.querySelectorAll("[data-state]")];
+    texts = new Map(items.map((each) => [each, each.textContent.toLowerCase()]));
+  };
+  collect();
   if (!items.length) return;
-  const texts = new Map(items.map((each) => [each, each.textContent.toLowerCase()]));
   const states = [...new Set(items.map((each) => each.dataset.state))].sort();
   const make = (tag, attributes, text) => {
     const made = Object.assign(document.createElement(tag), attributes);
@@ -43,4 +47,5 @@
   }
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", apply);
+  document.addEventListener("bnet-updated", () => { collect(); apply(); });
 })();

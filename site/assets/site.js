@@ -3,7 +3,7 @@
   "use strict";
   const root = document.documentElement;
   const STALE = 15 * 60, DEAD = 2 * 3600; // seconds
-  const built = window.bnetBuilt ? Date.parse(window.bnetBuilt) : NaN;
+  let built = window.bnetBuilt ? Date.parse(window.bnetBuilt) : NaN;
 
   const span = (seconds) => {
     const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
@@ -39,6 +39,7 @@
   };
   tell();
   setInterval(tell, 1000);
+  document.addEventListener("bnet-built", (event) => { built = Date.parse(event.detail); tell(); });
 
   const button = document.getElementById("theme");
   const dark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";

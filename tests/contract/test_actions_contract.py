@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from click import Command as Click
 from click import Context, Group
 from worlds import ALICE, NOON, World, claim, finish, in_memory, register
 
+from bnet.app.audit import audit
 from bnet.app.lookup import Lookup
 from bnet.app.server.decide import readable_commands, take_in
+from bnet.app.submit import Outbox
+from bnet.app.wish import Wishes
 from bnet.cli.main import cli
 from bnet.codec.inbox import parse_commands
+from bnet.errors import BnetError, HubUnreachable
 from bnet.forges.newfile import new_file
 from bnet.model.command import Submit
 from bnet.model.job import Job, Source
@@ -85,6 +90,81 @@ def test_each_action_is_taken_by_the_inbox(network: World) -> None:
         landed = machine.ledger.transact(decide)
         assert machine.ledger.state.rejected == {} and landed.tx.changes, each.title
     assert found
+
+
+# -- done at once, as `bnet site serve` does it
+
+
+def wishes(world: World, tmp_path: Path, by: str = ALICE, name: str = "web") -> Wishes:
+    machine = world.machine(name, actor=by)
+    lookup = Lookup(machine.hub, lambda repository, ref: "b" * 40)
+    return Wishes(machine.ledger, lookup, Outbox(tmp_path), "hub", by, by)
+
+
+SAID = [
+    *("submitted: #5", "#2 is asked to end; its server stops it"),
+    "#3: 1 of 1 approvals (alice@example.invalid); it can start",
+    *("#3 is rejected", "#3 is cancelled", "#4 is cancelled", "submitted: #5", "s1 is paused"),
+    *("s1 is draining", "s2 is active", "hello is acknowledged", "submitted: #5"),
+]
+
+
+def test_each_action_is_done_by_one_transaction_in_the_name_of_who_asks(
+    network: World, tmp_path: Path
+) -> None:
+    tip = network.tip()
+    for number, each in enumerate(offered(network.machine("reader").ledger.state)):
+        network.move(tip)
+        before = len(network.line())
+        done = wishes(network, tmp_path, name=f"web{number}").do(each.command.encode())
+        assert done.said == SAID[number]
+        state = network.machine(f"reader{number}").ledger.state
+        assert len(network.line()) == before + 1
+        assert [state.jobs[made].spec.submitted_by for made in done.jobs] == [ALICE] * len(done.jobs)
+        hub = network.hub(f"auditor{number}")
+        hub.fetch(network.tip())
+        stamp = hub.newest_transaction(network.tip())
+        assert stamp is not None and stamp.actor == ALICE
+        assert audit(hub, network.tip()).wrong == ()
+
+
+@in_memory
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"", "holds no command"),
+        (b"\xff", "UTF-8"),
+        (b"[]", "holds no command"),
+        (b'[{"cancel": {"job": 2}}, {"cancel": {"job": 3}}]', "one at a time"),
+        (b'{"cancel": {"job": "2; rm -rf /"}}', "whole number"),
+        (b'{"cancel": {"job": 99}}', "there is no job #99"),
+        (b'{"retry": {"job": 2}}', "only a finished job"),
+        (b'{"pause": {"server": "s9"}}', "there is no server s9"),
+        (b'{"ack": {"message": "../../x"}}', "there is no message"),
+    ],
+)
+def test_what_cannot_be_done_says_why_and_changes_nothing(
+    network: World, tmp_path: Path, text: bytes, why: str
+) -> None:
+    tip = network.tip()
+    with pytest.raises(BnetError, match=why):
+        wishes(network, tmp_path).do(text)
+    assert network.tip() == tip and list(tmp_path.iterdir()) == []
+
+
+@in_memory
+def test_a_job_that_is_asked_for_twice_over_a_hub_that_does_not_answer_is_one(
+    network: World, tmp_path: Path
+) -> None:
+    machine = network.machine("far", actor=ALICE, push=["after"], look=["", *["before"] * 9])
+    lookup = Lookup(machine.hub, lambda repository, ref: "b" * 40)
+    ask = Wishes(machine.ledger, lookup, Outbox(tmp_path), "hub", ALICE, ALICE)
+    with pytest.raises(HubUnreachable) as told:
+        ask.do(b'{"submit": {"command": "true", "name": "once"}}')
+    assert "the submission is kept here" in (told.value.hint or "")
+    wishes(network, tmp_path).do(b'{"submit": {"command": "true", "name": "other"}}')
+    names = [job.spec.name for job in network.machine("reader").ledger.state.jobs.values()]
+    assert names.count("once") == 1 and names.count("other") == 1
 
 
 def found_in(group: Group, words: list[str]) -> tuple[Click, list[str]]:
