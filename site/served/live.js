@@ -65,10 +65,20 @@
     const answer = await fetch(location.pathname, { cache: "no-cache" });
     return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
   };
-  const blocks = (page) => [...page.querySelector("main").children];
+  // The blocks of a page by what they are: "h1", "section why", "details acts", and a number where several are alike.
+  const blocks = (page) => {
+    const found = new Map(), seen = {};
+    for (const each of page.querySelector("main").children) {
+      const name = `${each.tagName} ${each.getAttribute("aria-labelledby") || each.classList[0] || ""}`;
+      seen[name] = (seen[name] || 0) + 1;
+      found.set(`${name} ${seen[name]}`, each);
+    }
+    return found;
+  };
+  const texts = (found) => new Map([...found].map(([name, each]) => [name, each.outerHTML]));
   const sources = (page) => [...page.querySelectorAll("head script")].map((each) => each.getAttribute("src")).join(" ");
   const main = document.querySelector("main"), scripts = sources(document);
-  let before = blocks(document).map((each) => each.outerHTML); // as they were sent: no other script has run yet
+  let live = blocks(document), before = texts(live); // as they were sent: no other script has run yet
 
   const inUse = (block) => {
     const at = document.activeElement, chosen = getSelection();
@@ -76,43 +86,70 @@
       || (!chosen.isCollapsed && block.contains(chosen.anchorNode));
   };
   const kept = "a, button, summary, input, select";
+  const all = (block, what) => [block, ...block.querySelectorAll("*")].filter((each) => each.matches(what));
   const swap = (old, made) => {
-    const open = [...old.querySelectorAll("details")].map((each) => each.open);
-    const focus = [...old.querySelectorAll(kept)].indexOf(document.activeElement);
-    const scrolled = [...old.querySelectorAll("[id], .wide")].map((each) => [each.scrollTop, each.scrollLeft, each.scrollTop + each.clientHeight >= each.scrollHeight - 2]);
+    const open = all(old, "details").map((each) => each.open);
+    const focus = all(old, kept).indexOf(document.activeElement);
+    const scrolled = all(old, "[id], .wide").map((each) => [each.scrollTop, each.scrollLeft, each.scrollTop + each.clientHeight >= each.scrollHeight - 2]);
     old.replaceWith(made);
     return () => {
-      [...made.querySelectorAll("details")].forEach((each, at) => { if (at < open.length) each.open = open[at]; });
-      [...made.querySelectorAll("[id], .wide")].forEach((each, at) => {
+      all(made, "details").forEach((each, at) => { if (at < open.length) each.open = open[at]; });
+      all(made, "[id], .wide").forEach((each, at) => {
         const [top, left, end] = scrolled[at] || [0, 0, false];
         if (top || left) each.scrollTo({ top: end ? each.scrollHeight : top, left, behavior: "instant" });
       });
-      if (focus >= 0) made.querySelectorAll(kept)[focus]?.focus({ preventScroll: true });
+      if (focus >= 0) all(made, kept)[focus]?.focus({ preventScroll: true });
     };
   };
+  const again = (name) => {
+    const script = document.querySelector(`head script[src*="assets/${name}.js"]`);
+    if (script) document.head.append(Object.assign(document.createElement("script"), { src: script.src }));
+  };
+  // A script that is not known here may have drawn what is replaced: then the reader says when.
+  const strangers = [...document.querySelectorAll('head script[src*="assets/"]')].filter((each) => !/\/(theme|site|actions|filter|log)\.js/.test(each.src));
+  const later = () => {
+    if (document.hidden) { location.reload(); return; }
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Show it" });
+    button.addEventListener("click", () => location.reload());
+    tell("There is something new on this page.", false);
+    said.append(" ", button);
+  };
   const show = (page) => {
-    const next = blocks(page), live = [...main.children], after = [];
-    if (sources(page) !== scripts) return location.reload(); // it needs what this one has not loaded
-    if (next.length !== live.length || live.length !== before.length) {
-      if (live.some(inUse)) return;
-      before = next.map((each) => each.outerHTML);
-      main.replaceChildren(...next);
-    } else {
-      next.forEach((each, at) => {
-        const text = each.outerHTML;
-        if (text === before[at] || inUse(live[at])) return;
-        before[at] = text;
-        after.push(swap(live[at], each));
-      });
-      if (!after.length) return;
+    if (sources(page) !== scripts) { location.reload(); return; } // it needs what this one has not loaded
+    const next = blocks(page), now = texts(next), after = [];
+    if (now.size === before.size && [...now].every(([name, text]) => before.get(name) === text)) return;
+    if (strangers.length) { later(); return; }
+    for (const [name, each] of live) {
+      if (next.has(name)) continue;
+      if (inUse(each)) return; // it is tried again with the next news
+      each.remove();
+      live.delete(name);
     }
+    let last = null;
+    for (const [name, each] of next) {
+      const old = live.get(name);
+      if (old && (before.get(name) === now.get(name) || inUse(old))) {
+        now.set(name, before.get(name)); // which says so the next time, if it is in use
+        next.set(name, old);
+      } else if (old) {
+        after.push(swap(old, each));
+      } else if (last) {
+        last.after(each);
+      } else {
+        main.prepend(each);
+      }
+      last = next.get(name);
+    }
+    live = next;
+    before = now;
     document.title = page.title;
     document.dispatchEvent(new CustomEvent("bnet-updated"));
+    if (main.querySelector(".tools:empty")) again("log"); // what it knows of is gone with the old lines
     for (const each of after) each();
   };
-  let busy = false, again = false;
+  let busy = false, more = false;
   const update = async () => {
-    if (busy) { again = true; return; }
+    if (busy) { more = true; return; }
     busy = true;
     try {
       const page = await fresh();
@@ -120,7 +157,7 @@
       else if (page) show(page);
     } catch { /* the server has gone; there will be news when it is back */ }
     busy = false;
-    if (again) { again = false; update(); }
+    if (more) { more = false; update(); }
   };
   const heard = (built) => {
     document.dispatchEvent(new CustomEvent("bnet-built", { detail: built }));
