@@ -2,11 +2,17 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bnet.cli.context import App, absolute, json_option, pass_app
 from bnet.cli.render import counted, note, out, out_json, span
+from bnet.errors import BnetError
+
+if TYPE_CHECKING:
+    from bnet.host.webapi import Application
+    from bnet.wiring.served import Served
 
 BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
 
@@ -65,8 +71,11 @@ def build(app: App, output: Path, as_json: bool) -> None:
     "--name", "names", multiple=True, metavar="HOST", help="Another name that browsers reach it by."
 )
 @click.option("--with-token", is_flag=True, help="Ask for the token on this machine too.")
+@click.option("--api", "with_api", is_flag=True, help="Answer programs too, below /api/v1/ (bnet[api]).")
 @pass_app
-def serve(app: App, port: int, every: float, listen: str, names: tuple[str, ...], with_token: bool) -> None:
+def serve(
+    app: App, port: int, every: float, listen: str, names: tuple[str, ...], with_token: bool, with_api: bool
+) -> None:
     """Show the pages in a browser, kept up to date, with buttons that act; ctrl-C ends it.
 
     Only this machine can reach it, unless --listen says otherwise: then everybody needs the token, which is in
@@ -81,12 +90,15 @@ def serve(app: App, port: int, every: float, listen: str, names: tuple[str, ...]
     from bnet.wiring.served import Served, token_of
 
     local, token = is_local(listen), ""
-    if with_token or not local:
+    if with_token or with_api or not local:
         token = token_of(
             app.machine, made=lambda made: out(f"the token of this server, told this once: {made}")
         )
-    gate = Gate(_names(listen, names, local), addresses=not local, token=token)
+    gate = Gate(
+        _names(listen, names, local), addresses=not local, token=token, closed=with_token or not local
+    )
     served = Served(app.machine, app.url, every, note)
+    api = _api(app, served) if with_api else None
     served.begin()
     script = (app.machine.scaffold() / "site" / "served" / "live.js").read_bytes()
 
@@ -94,7 +106,9 @@ def serve(app: App, port: int, every: float, listen: str, names: tuple[str, ...]
         note(told := keep_bug())
         return told
 
-    server = WebServer(served.directory, port, served, gate=gate, listen=listen, script=script, bug=bug)
+    server = WebServer(
+        served.directory, port, served, gate=gate, listen=listen, script=script, api=api, bug=bug
+    )
     server.start()
     out(f"{server.url} shows the network until this is ended")
     if not local:
@@ -103,6 +117,19 @@ def serve(app: App, port: int, every: float, listen: str, names: tuple[str, ...]
         served.run(server)
     finally:
         server.close()
+
+
+def _api(app: App, served: "Served") -> "Application":
+    """Return what answers programs."""
+    try:
+        from bnet.restapi.app import application
+    except ModuleNotFoundError as error:
+        raise BnetError(
+            f"the API needs {error.name}, which is not installed", hint="pip install 'bnet[api]'"
+        ) from None
+    from bnet.wiring.interface import Interface
+
+    return application(Interface(app.machine, app.url, served))
 
 
 def _names(listen: str, names: tuple[str, ...], local: bool) -> frozenset[str]:

@@ -35,14 +35,18 @@ class Gate:
         mark: what the pages that this process sends carry, and give back with whatever changes something; no page
             of somebody else can read it.
         run: of this process; what an earlier one sent is out of date.
-        token: what everybody has to know; "" where nobody has to.
+        token: what everybody has to know; "" where there is none.
+        closed: whether it takes the token to look, too; otherwise it is good for programs that change something.
     """
 
-    def __init__(self, names: frozenset[str] = LOCAL, *, addresses: bool = False, token: str = "") -> None:
+    def __init__(
+        self, names: frozenset[str] = LOCAL, *, addresses: bool = False, token: str = "", closed: bool = True
+    ) -> None:
         """Take the names of this server; with `addresses`, any address is one: none of them is a name to rebind."""
         self.mark = secrets.token_urlsafe(24)
         self.run = secrets.token_hex(4)
         self.token = token
+        self.closed = closed
         self._names = frozenset(name.lower() for name in names)
         self._addresses = addresses
 
@@ -60,7 +64,7 @@ class Gate:
         return Refusal(421, f"this server goes by other names: {there}; --name gives it one more")
 
     def _known(self, head: Head) -> Refusal | None:
-        if not self.token or self._has_token(head, "basic", "bearer"):
+        if not (self.token and self.closed) or self._has_token(head, "basic", "bearer"):
             return None
         fields = {"WWW-Authenticate": 'Basic realm="bnet", charset="UTF-8"'}
         return Refusal(401, "this takes the token of this server: as the password, whatever the name", fields)
@@ -94,7 +98,10 @@ class Gate:
             return None
         if self._has_token(head, "bearer"):  # no browser sends that by itself
             return None
-        return Refusal(403, "this lacks the mark of a page that this server has sent; load the page again")
+        return Refusal(
+            403,
+            "this lacks the mark of a page that this server has sent (load it again), or its token as a bearer's",
+        )
 
 
 def _name_in(host: str) -> str:

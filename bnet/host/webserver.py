@@ -14,11 +14,14 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from bnet.errors import BnetError, HubUnreachable, Invalid, RefusedByPolicy, Taken
+from bnet.host.webapi import Application, called
 from bnet.host.webgate import Gate, Refusal
 from bnet.host.webnews import News
 
 HERE = "127.0.0.1"
 OWN = "_bnet/"  # what is not of the site itself
+API = "api/"
+EVENTS = f"{API}v1/events"
 LARGEST_BODY = 200_000  # bytes
 PATIENCE = 20.0  # seconds for all of a request, and for each piece of an answer
 MOST_AT_ONCE = 200  # connections
@@ -119,18 +122,31 @@ class _Handler(BaseHTTPRequestHandler):
             return Answer(200, OPENMETRICS, self.server.office.metrics())
         if path == f"{OWN}events":
             return self._stream()
+        if path == EVENTS and "text/event-stream" in (self.headers.get("Accept") or ""):
+            return self._stream()
+        if path.startswith(API):
+            return self._call(b"")
         if path == f"{OWN}live.js":
             return Answer(200, TYPES[".js"], self.server.script)
         return self._file(path)
 
     def _post(self, path: str) -> Answer:
-        if path != f"{OWN}act":
+        if path != f"{OWN}act" and not path.startswith(API):
             return said(404, error="nothing can be asked for here")
         kind = (self.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
         if kind != JSON:
             return said(415, error=f"what is asked for is sent as {JSON}")
         body = self._body()
-        return body if isinstance(body, Answer) else said(200, **self.server.office.act(body))
+        if isinstance(body, Answer):
+            return body
+        return self._call(body) if path.startswith(API) else said(200, **self.server.office.act(body))
+
+    def _call(self, body: bytes) -> Answer:
+        if self.server.api is None:
+            return said(404, error="there is no API here", hint="bnet site serve --api")
+        head = {name.title(): value for name, value in self.headers.items()}
+        status, fields, data = called(self.server.api, self.command, self.path, head, body)
+        return Answer(status, fields.get("Content-Type", JSON), data)
 
     def _body(self) -> bytes | Answer:
         length = self.headers.get("Content-Length") or ""
@@ -215,6 +231,7 @@ class _Server(ThreadingHTTPServer):
     news: News
     office: Office
     script: bytes
+    api: Application | None
     bug: Callable[[], str]
 
     def __init__(self, address: tuple[str, int], family: socket.AddressFamily) -> None:
@@ -285,6 +302,7 @@ class WebServer:
         gate: Gate | None = None,
         listen: str = HERE,
         script: bytes = b"",
+        api: Application | None = None,
         bug: Callable[[], str] = str,
     ) -> None:
         """Take a port; 0 for any that is free.
@@ -296,6 +314,7 @@ class WebServer:
             gate: decides who may ask; otherwise this machine.
             listen: the address.
             script: what makes pages act.
+            api: an application of WSGI, for what begins with /api/.
             bug: keeps the exception at hand, for a person to find.
 
         Raises:
@@ -312,6 +331,7 @@ class WebServer:
         self.news = News()
         self._server.directory, self._server.office, self._server.news = directory, office, self.news
         self._server.gate, self._server.script, self._server.bug = gate or Gate(), script, bug
+        self._server.api = api
         shown = f"[{listen}]" if family == socket.AF_INET6 else listen
         self.url = f"http://{shown}:{self._server.server_port}/"
 

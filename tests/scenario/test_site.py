@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 from fleet import Fleet
+from jsonschema import Draft202012Validator
+
+from bnet.cli.playground import MARK
 
 
 @pytest.mark.timeout(300)
@@ -65,3 +74,81 @@ def test_what_stands_in_the_way_is_named(fleet: Fleet) -> None:
     (fleet.root / "hub.git").rename(fleet.root / "away.git")
     assert fleet.bnet("site", "build", "--output", str(fleet.root / "new")).code == 4
     assert not json.dumps([each.name for each in fleet.root.iterdir()]).count('"new"')
+
+
+def serving(fleet: Fleet, *options: str) -> tuple[subprocess.Popen[str], str]:
+    """Start `bnet site serve` as the server build1 and return it with its address."""
+    home = str(fleet.root / "build1")
+    env = fleet.env | {
+        "BNET_HOME": home,
+        MARK: home,
+        "BNET_HUB": fleet.url,
+        "BNET_USER": "ann@example.invalid",
+    }
+    words = [sys.executable, "-m", "bnet", "site", "serve", "--port", "0", "--every", "1", *options]
+    served = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert served.stdout is not None
+    for line in served.stdout:
+        if found := re.search(r"http://\S+", line):
+            return served, found[0]
+    raise AssertionError("it has ended")
+
+
+def asked(url: str, body: bytes | None = None, **fields: str) -> tuple[int, bytes]:
+    head = {name.replace("_", "-"): value for name, value in fields.items()}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body, head), timeout=120) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def test_a_site_that_is_served_acts_tells_its_figures_and_answers_programs(fleet: Fleet) -> None:
+    fleet.found()
+    fleet.join("build1")
+    fleet.submit("true", "--name", "first")
+    served, url = serving(fleet, "--api")
+    try:
+        page = asked(url)[1].decode()
+        found = re.search(r'bnet-mark" content="([^"]+)', page)
+        assert found is not None
+        act = {"Content_Type": "application/json", "X_Bnet_Mark": found[1]}
+        status, told = asked(f"{url}_bnet/act", b'{"submit": {"command": "true", "name": "second"}}', **act)
+        assert (status, json.loads(told)) == (200, {"jobs": [2], "said": "submitted: #2"})
+        assert fleet.job(2).spec.submitted_by == "ann@example.invalid"
+        assert asked(f"{url}_bnet/act", b'{"cancel": {"job": 9}}', **act)[0] == 422
+        fleet.until("its page is there", lambda: asked(f"{url}jobs/0000/2.html")[0] == 200)
+        file = fleet.root / "bnet.prom"
+        fleet.bnet("health", "--openmetrics", str(file), home="build1")
+        families = [line for line in file.read_text().splitlines() if line.startswith("# ")]
+        assert [
+            each for each in asked(f"{url}metrics")[1].decode().splitlines() if each[:2] == "# "
+        ] == families
+        token = (fleet.root / "build1" / "site-token").read_text().strip()
+        document = json.loads(asked(f"{url}api/v1/openapi.json")[1])
+        for path, each in document["paths"].items():
+            if "get" in each:
+                status, told = asked(
+                    f"{url}api/v1{path.replace('{number}', '1').replace('{name}', 'build1')}"
+                )
+                schema = each["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+                Draft202012Validator({"components": document["components"], **schema}).validate(
+                    json.loads(told)
+                )
+                assert status == 200, path
+        cancel = f"{url}api/v1/jobs/1/cancel"
+        assert asked(cancel, b"{}", Content_Type="application/json")[0] == 403
+        bearer = {"Content_Type": "application/json", "Authorization": f"Bearer {token}"}
+        assert asked(cancel, b"{}", **bearer)[0] == 200 and fleet.job(1).wanted.cancel is not None
+        (fleet.root / "hub.git").rename(fleet.root / "away.git")
+        status, told = asked(f"{url}_bnet/act", b'{"submit": {"command": "true", "name": "third"}}', **act)
+        assert status == 503 and b"is kept here" in told
+        assert asked(url)[0] == 200, "the site stays as it was"
+        (fleet.root / "away.git").rename(fleet.root / "hub.git")
+        fleet.ok("sync", home="build1")
+        assert [job.spec.name for job in fleet.look().state.jobs.values()].count("third") == 1
+        served.send_signal(signal.SIGINT)
+        assert served.wait(60) == 130
+    finally:
+        served.kill()
+        served.communicate()
