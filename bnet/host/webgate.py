@@ -2,10 +2,11 @@
 
 import hmac
 import ipaddress
+import os
 import secrets
 from base64 import b64decode
 from binascii import Error as NoBase64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 SAFE = ("GET", "HEAD")
@@ -53,6 +54,19 @@ class Gate:
     def refusal(self, method: str, head: Head) -> Refusal | None:
         """Return why a request is refused; None for one that is not."""
         return self._named(head) or self._known(head) or self._own(method, head)
+
+    def foreign(self, owner: Callable[[], int | None]) -> Refusal | None:
+        """Refuse another user of this machine, whom its loopback lets through; with a token, that decides.
+
+        Args:
+            owner: tells whose process asks; None where nobody knows.
+        """
+        if self.closed and self.token:
+            return None
+        uid = owner()
+        if uid is None or uid in (0, os.getuid()):
+            return None
+        return Refusal(403, "this is served to another user of this machine; --with-token lets others in")
 
     def _named(self, head: Head) -> Refusal | None:
         """A page of somebody else's may let a browser look up its own name as our address, and read the answers."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from bnet.errors import BnetError, HubUnreachable, Invalid, RefusedByPolicy, Taken
+from bnet.host.peers import owner
 from bnet.host.webapi import Application, called
 from bnet.host.webgate import Gate, Refusal
 from bnet.host.webnews import News
@@ -102,7 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, make: Callable[[str], Answer | None]) -> None:
         self.server.arrived(self.connection)
-        refused = self.server.gate.refusal(self.command, self.headers)
+        gate = self.server.gate
+        refused = gate.refusal(self.command, self.headers) or gate.foreign(lambda: owner(self.connection))
         try:
             answer = _refusing(refused) if refused is not None else make(self._path())
         except BnetError as error:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from bnet.sitegen.actions import Action, Actions
 from bnet.sitegen.facts import Facts
@@ -15,6 +16,7 @@ from bnet.sitegen.theme import Theme
 
 MOST_SERVERS = 150  # with all that is known of each
 MOST_RUNS = 5
+MOST_OFFERED = 60  # of which the page says what may be asked for: it has 300 kB
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +70,7 @@ def part(facts: Facts, theme: Theme, at: Present) -> Part:
         )
         for card, told in zip(at.servers, at.told["servers"], strict=True)
     ]
+    shown[MOST_OFFERED:] = [replace(each, actions=()) for each in shown[MOST_OFFERED:]]
     return theme.part("servers.html", "servers.html", facts, view=shown[:MOST_SERVERS], total=len(shown))
 
 

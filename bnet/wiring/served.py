@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from bnet.app.lookup import Lookup
 from bnet.app.wish import Wishes
-from bnet.errors import BnetError, HubUnreachable, Taken, said
+from bnet.errors import BnetError, HubUnreachable, said
 from bnet.health.openmetrics import openmetrics
 from bnet.host.webserver import WebServer
 from bnet.wiring.health import examined
@@ -67,9 +67,9 @@ class Served:
     def _update(self) -> None:
         try:
             build(self._machine, self._url, self.directory)
-        except (HubUnreachable, Taken) as error:
+        except (BnetError, OSError) as error:  # whatever it is, what was made before can still be seen
             if said(error) != self._away:
-                self._note(f"{error}; it is tried again")
+                self._note(f"{said(error)}; it is tried again")
             self._away = said(error)
         else:
             self._away = ""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import socket
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 
 from bnet.errors import BnetError, HubUnreachable, Invalid, RefusedByPolicy, Taken
 from bnet.host import webnews, webserver
+from bnet.host.peers import owner
 from bnet.host.webgate import LOCAL, Gate, is_local
 from bnet.host.webnews import News
 from bnet.host.webserver import LARGEST_BODY, WebServer
@@ -302,6 +305,31 @@ def test_beyond_this_machine_it_goes_by_its_addresses_and_names(
 )  # fmt: skip
 def test_which_addresses_are_of_this_machine_alone(address: str, local: bool) -> None:
     assert is_local(address) is local
+
+
+def test_whose_the_other_end_is_can_be_told(site: Site) -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux tells")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as there,
+        socket.create_connection(there.getsockname()) as asks,
+    ):
+        answers, _ = there.accept()
+        with answers:
+            assert owner(answers) == owner(asks) == os.getuid()
+
+
+@pytest.mark.parametrize(
+    ("uid", "status"),
+    [(None, 200), (0, 200), (os.getuid(), 200), (54321, 403)],
+    ids=["unknown", "root", "own", "other"],
+)
+def test_another_user_of_this_machine_is_not_let_in_without_a_token(
+    site: Site, guarded: Site, monkeypatch: pytest.MonkeyPatch, uid: int | None, status: int
+) -> None:
+    monkeypatch.setattr(webserver, "owner", lambda connection: uid)
+    assert site.ask("/").status == site.wish()[0] == status
+    assert guarded.ask("/", Authorization=f"Bearer {TOKEN}").status == 200
 
 
 # -- figures and news
