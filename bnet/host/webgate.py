@@ -112,10 +112,8 @@ class Gate:
             return None
         if self._has_token(head, "bearer"):  # no browser sends that by itself
             return None
-        return Refusal(
-            403,
-            "this lacks the mark of a page that this server has sent (load it again), or its token as a bearer's",
-        )
+        why = "this lacks the mark of a page that this server has sent (load it again), or its token"
+        return Refusal(403, why)
 
 
 def _name_in(host: str) -> str:

@@ -396,7 +396,8 @@ def test_an_acknowledgement_that_is_nobodys_to_make_is_refused(
 @in_memory
 def test_a_file_of_the_inbox_covers_no_acknowledgement_by_somebody_else(two: World) -> None:
     two.person({HELLO: TO_ALICE, INBOX: NOTED}, by="bob@example.invalid")
-    Desk(two).does(forged(f"{ACKS}{ALICE}.json", encode(Ack(who=ALICE, at=NOON))))
+    files = {f"{ACKS}{ALICE}.json": encode(Ack(who=ALICE, at=NOON)), INBOX: None}
+    Desk(two).does(lambda tx: tx.apply(Change(verb="forge", target="x", files=files)))
     [told] = wrong(two)
     assert f"was acknowledged for {ALICE} by s1" in told
 
