@@ -2,20 +2,17 @@
 
 import json
 import socket
-import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socketserver import TCPServer
-from threading import Lock, Thread
-from time import monotonic
+from threading import Thread
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from bnet.errors import BnetError, HubUnreachable, Invalid, RefusedByPolicy, Taken
 from bnet.host.peers import owner
 from bnet.host.webapi import Application, called
+from bnet.host.webdoor import PATIENCE, Door
 from bnet.host.webgate import Gate, Refusal
 from bnet.host.webnews import News
 
@@ -24,8 +21,6 @@ OWN = "_bnet/"  # what is not of the site itself
 API = "api/"
 EVENTS = f"{API}v1/events"
 LARGEST_BODY = 200_000  # bytes
-PATIENCE = 20.0  # seconds for all of a request, and for each piece of an answer
-MOST_AT_ONCE = 200  # connections
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 JSON = "application/json"
 HEADERS = {
@@ -224,72 +219,15 @@ def _nothing() -> Answer:
     return Answer(404, TYPES[".txt"], b"There is no such page.\n")
 
 
-class _Server(ThreadingHTTPServer):
-    """The sockets, and what all requests share."""
+class _Server(Door):
+    """What all requests share."""
 
-    daemon_threads = True
     directory: Path
     gate: Gate
     news: News
     office: Office
     script: bytes
     api: Application | None
-    bug: Callable[[], str]
-
-    def __init__(self, address: tuple[str, int], family: socket.AddressFamily) -> None:
-        self.address_family = family
-        self._begun: dict[socket.socket, float] = {}
-        self._lock = Lock()
-        self._open = 0
-        super().__init__(address, _Handler)
-
-    def server_bind(self) -> None:
-        """Bind, and ask nobody for the name of this machine."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Begin with a connection, unless there are too many."""
-        with self._lock:
-            if self._open >= MOST_AT_ONCE:
-                self.shutdown_request(request)
-                return
-            self._open += 1
-        self.awaits(request)
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer it."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            with self._lock:
-                self._open -= 1
-                self._begun.pop(request, None)
-
-    def awaits(self, request: socket.socket) -> None:
-        """Note that something is to come."""
-        with self._lock:
-            self._begun[request] = monotonic()
-
-    def arrived(self, request: socket.socket) -> None:
-        """Note that it is there."""
-        with self._lock:
-            self._begun.pop(request, None)
-
-    def service_actions(self) -> None:
-        """Let go of whoever does not come to the point: each byte in time is not enough."""
-        late = monotonic() - PATIENCE
-        with self._lock:
-            slow = [each for each, begun in self._begun.items() if begun < late]
-        for each in slow:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Keep what went wrong, unless it is that the reader has gone."""
-        if not isinstance(sys.exception(), OSError):
-            self.bug()
 
 
 class WebServer:
@@ -324,7 +262,7 @@ class WebServer:
         """
         family = socket.AF_INET6 if ":" in listen else socket.AF_INET
         try:
-            self._server = _Server((listen, port), family)
+            self._server = _Server((listen, port), family, _Handler)
         except (OSError, OverflowError) as error:
             raise BnetError(
                 f"port {port} of {listen} cannot be listened on: {getattr(error, 'strerror', None) or error}",

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from bnet.errors import BnetError, HubUnreachable, Invalid, RefusedByPolicy, Taken
-from bnet.host import webnews, webserver
+from bnet.host import webdoor, webnews, webserver
 from bnet.host.peers import owner
 from bnet.host.webgate import LOCAL, Gate, is_local
 from bnet.host.webnews import News
@@ -377,7 +377,7 @@ def test_a_reader_who_has_gone_is_noticed() -> None:
 
 
 def test_who_does_not_come_to_the_point_is_let_go(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webserver, "PATIENCE", 0.5)
+    monkeypatch.setattr(webdoor, "PATIENCE", 0.5)
     with socket.create_connection(("127.0.0.1", site.port), timeout=60) as slow:
         Thread(target=trickle, args=(slow,), daemon=True).start()
         assert site.ask("/").status == 200, "and holds nobody up meanwhile"
