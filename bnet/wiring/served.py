@@ -53,8 +53,10 @@ class Served:
     def run(self, server: WebServer) -> None:
         """Do what is asked for, and in between bring the site up to date, until this process is ended."""
         clock = self._machine.clock
+        looked = True
         while True:
-            server.news.tell(f"{clock.now():%Y-%m-%dT%H:%M:%SZ}")
+            if looked:  # a page that hears nothing says in time how old it is
+                server.news.tell(f"{clock.now():%Y-%m-%dT%H:%M:%SZ}")
             self._due = clock.boot() + self._every
             while (left := self._due - clock.boot()) > 0:
                 try:
@@ -62,17 +64,18 @@ class Served:
                 except Empty:
                     break
                 work()
-            self._update()
+            looked = self._update()
 
-    def _update(self) -> None:
+    def _update(self) -> bool:
         try:
             build(self._machine, self._url, self.directory)
         except (BnetError, OSError) as error:  # whatever it is, what was made before can still be seen
             if said(error) != self._away:
                 self._note(f"{said(error)}; it is tried again")
             self._away = said(error)
-        else:
-            self._away = ""
+            return False
+        self._away = ""
+        return True
 
     def ask(self, work: Callable[[], T]) -> T:
         """Have something done by the one thread, and return what it returns.

@@ -69,7 +69,7 @@ def submit(line: str) -> str:
 ERRORS: dict[str, tuple[str, int | None, str | None, str]] = {
     "a misspelt field": (submit("timout: 5"), 4, "[0].submit.timout", "did you mean timeout"),
     "a misspelt verb": ("- canel: {job: 1}", 1, "[0]", "no command 'canel'; did you mean cancel"),
-    "a verb of nobody": ("- xyzzy: {}", 1, "[0]", "it is one of approve, cancel, drain"),
+    "a verb of nobody": ("- xyzzy: {}", 1, "[0]", "it is one of ack, approve, cancel, drain"),
     "a missing field": ("\n- cancel: {}", 2, "[0].cancel", "'job' is missing"),
     "a missing field, alone": ("cancel: {}", 1, "cancel", "'job' is missing"),
     "a text for a number": ("cancel: {job: twelve}", 1, "cancel.job", "must be a whole number, not 'twelve'"),
