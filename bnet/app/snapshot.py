@@ -117,6 +117,7 @@ class Snapshot:
                 layout.REPLIES,
                 layout.ENVIRONMENTS_FILE,
                 layout.MONITORING,
+                layout.NOTIFICATIONS,
             )
             asked = path.startswith(people) or path + "/" in layout.DIRECTORIES
             if file is not None and (asked or file.note):

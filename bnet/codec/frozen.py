@@ -14,7 +14,7 @@ from bnet.model.schedule import Table
 from bnet.model.source import Followed
 from bnet.model.state import InboxFile, Problem
 
-VERSION = 5
+VERSION = 6
 
 
 def freeze(view: View, commit: str | None) -> bytes:

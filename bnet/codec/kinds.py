@@ -9,6 +9,7 @@ from bnet.codec.documents import Unreadable, decode
 from bnet.codec.environments import read_environments
 from bnet.codec.letter_paths import ask_key
 from bnet.codec.monitoring import read_monitoring
+from bnet.codec.notifications import read_notifications
 from bnet.codec.replies import read_replies
 from bnet.codec.schedules import complaint_about, read_table
 from bnet.codec.sources import complaint_about_source, read_source
@@ -21,6 +22,7 @@ from bnet.model.job import Attempt, Claim, JobResult, JobSpec, Wanted
 from bnet.model.lock import Lock
 from bnet.model.message import Ask
 from bnet.model.monitoring import Monitoring
+from bnet.model.notify import Notices, Notifications
 from bnet.model.reply import Replies, TakenUp
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
@@ -34,6 +36,8 @@ _FILES: dict[str, type[Record]] = {
     layout.SETTINGS: Settings,
     layout.ENVIRONMENTS_FILE: Environments,
     layout.MONITORING: Monitoring,
+    layout.NOTIFICATIONS: Notifications,
+    layout.NOTICES: Notices,
     layout.REPLIES: Replies,
     layout.TAKEN_UP: TakenUp,
 }
@@ -112,6 +116,7 @@ _READERS: Mapping[type[Record], Callable[[str, bytes], Record]] = {
     Rejection: _plain(Rejection),
     Environments: lambda path, data: read_environments(data, path),
     Monitoring: lambda path, data: read_monitoring(data, path),
+    Notifications: lambda path, data: read_notifications(data, path),
     Replies: lambda path, data: read_replies(data, path),
     Table: lambda path, data: read_table(data, path, layout.schedule_file(path) or ""),
     Followed: lambda path, data: read_source(data, path, layout.source_file(path) or ""),

@@ -16,6 +16,7 @@ from bnet.model.job import Attempt, Claim, Job, JobResult, JobSpec, Wanted
 from bnet.model.lock import Lock
 from bnet.model.message import Ask
 from bnet.model.monitoring import Monitoring
+from bnet.model.notify import Notices, Notifications
 from bnet.model.reply import Replies, TakenUp
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
@@ -117,6 +118,9 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
     assert isinstance(replies, Replies) and isinstance(taken_up, TakenUp)
     monitoring = view.records.get(layout.MONITORING, Monitoring())
     assert isinstance(monitoring, Monitoring)
+    notifications = view.records.get(layout.NOTIFICATIONS, Notifications())
+    notices = view.records.get(layout.NOTICES)
+    assert isinstance(notifications, Notifications) and isinstance(notices, Notices | None)
     head = view.records.get(layout.HEAD, Head(format=0, hub=""))
     settings = view.records.get(layout.SETTINGS, Settings())
     environments = view.records.get(layout.ENVIRONMENTS_FILE, Environments())
@@ -143,6 +147,8 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
         },
         environments=environments,
         monitoring=monitoring,
+        notifications=notifications,
+        notices=notices,
         standings={record.name: record for record in view.records.values() if isinstance(record, Standing)},
         releases={record.name: record for record in view.records.values() if isinstance(record, Release)},
         sources={record.name: record for record in view.records.values() if isinstance(record, Followed)},

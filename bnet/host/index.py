@@ -293,6 +293,7 @@ def _events(db: sqlite3.Connection, query: EventQuery) -> list[Event]:
         ("verb", "=", query.verb),
         ("at", ">=", query.since),
         ("at", "<=", query.until),
+        ("seq", ">", query.after),
     ):
         if value is not None:
             where.append(f"{column} {sign} ?")

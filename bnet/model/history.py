@@ -96,6 +96,7 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
         server: only what it did, or what was done to it.
         verb: only this.
         since, until: in seconds since 1970.
+        after: only of later transactions than that of this number.
         limit: the newest so many; None for all.
     """
 
@@ -104,6 +105,7 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     verb: str | None = None
     since: float | None = None
     until: float | None = None
+    after: int | None = None
     limit: int | None = None
 
 

@@ -12,6 +12,7 @@ from bnet.model.job import Job
 from bnet.model.lock import Lock
 from bnet.model.message import Ask
 from bnet.model.monitoring import Monitoring
+from bnet.model.notify import Notices, Notifications
 from bnet.model.reply import Replies, TakenUp
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
@@ -72,7 +73,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     `kept` lists artifacts by their jobs, `shared` the files that people share, by name.
     `schedules` holds people's files of schedules by stem, `cursors` what was fired of each.
     `environments` are people's settings of where things are deployed to, `standings` what is deployed there.
-    `monitoring` says what people want to be told of.
+    `monitoring` says what people want to know of the network's health, `notifications` what they want to be told and
+    where; `notices` is what was told, None before anything was.
     `sources` holds the sources in force by name, `seen` what was seen of each.
     `asks` is what messages asked for, by their keys; days whose messages have gone are in the files named by `filed`.
     `replies` holds the rules for automatic answers, `taken_up` since when each applies.
@@ -94,6 +96,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     cursors: Mapping[str, Cursor] = {}
     environments: Environments = Environments()
     monitoring: Monitoring = Monitoring()
+    notifications: Notifications = Notifications()
+    notices: Notices | None = None
     standings: Mapping[str, Standing] = {}
     releases: Mapping[str, Release] = {}
     sources: Mapping[str, Followed] = {}

@@ -6,6 +6,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from bnet.model.notify import Channel
+
 
 class Fresh(msgspec.Struct, frozen=True):
     """A commit that nobody has seen before: its id, its message, and the files that it touches, if that was asked."""
@@ -122,3 +124,17 @@ class Store(Protocol):
 
     def delete(self, name: str) -> None:
         """Remove a blob; one that is not there is removed already."""
+
+
+class Messenger(Protocol):
+    """Reaches people by the channels of `notifications.yaml`."""
+
+    def lacks(self, channel: Channel) -> Sequence[str]:
+        """Return the variables that the addresses of a channel name and this server does not have."""
+
+    def send(self, channel: Channel, urls: Sequence[int], title: str, body: str) -> Mapping[int, str]:
+        """Send a message to some of a channel's addresses, by their places; it may take a while, but not for ever.
+
+        Returns:
+            For each that did not take it, why, without anything of the address. It may have come all the same.
+        """

@@ -57,6 +57,7 @@ class Office:
         return (
             Task("sources", lambda state: bool(state.sources or state.seen), on(self._polling)),
             Task("results", lambda state: bool(state.sources), on(self._results)),
+            Task("notifications", lambda state: bool(state.notifications.routes), on(self._telling)),
             Task("store", lambda state: clearing.is_wanted(state, self._station.is_past), on(self._clearing)),
         )
 
@@ -88,6 +89,11 @@ class Office:
             told,
             lambda told: write_atomic(path, encode(told), durable=False),
         )
+
+    def _telling(self, ledger: Ledger) -> "Chore":
+        from bnet.wiring.notify import telling
+
+        return telling(self._machine, self._identity.hub, self._identity.name, ledger)
 
     def _clearing(self, ledger: Ledger) -> "Chore":
         machine, url = self._machine, self._identity.hub

@@ -1,0 +1,1 @@
+"""Notifications: what is told of a network, to whom and when, as pure rules."""

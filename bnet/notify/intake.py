@@ -1,0 +1,181 @@
+"""Events are taken in: troubles are opened and closed, and what is to be told gets into the outbox."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from bnet.codec.durations import parse_duration
+from bnet.model.notify import LEVELS, Alert, Event, Notices, Notifications, Parcel, Route
+from bnet.notify.routes import channels_of, group_of, is_urgent, last_key, verdict
+
+# What is kept of many: the document is bounded whatever happens.
+MOST_ALERTS = 300
+MOST_PARCELS = 100
+MOST_LINES = 20  # events of a parcel that are told one by one; the others are counted
+MOST_LAST = 1000
+MOST_SILENCES = 100
+MOST_PACKAGES = 5  # of an event that is kept
+
+
+def take_in(
+    notices: Notices, events: Iterable[Event], config: Notifications, now: datetime, seq: int
+) -> Notices:
+    """Return what is to be told after some events.
+
+    Args:
+        notices: until now.
+        events: in their order.
+        config: what people want.
+        now: the time by most clocks.
+        seq: of the transaction that this is for; new parcels are named after it.
+    """
+    desk = _Desk(notices, config, now, seq)
+    for event in events:
+        desk.take(event)
+    return desk.notices()
+
+
+def escalated(notices: Notices, config: Notifications, now: datetime, seq: int) -> Notices:
+    """Return what is to be told because nobody has acknowledged."""
+    desk = _Desk(notices, config, now, seq)
+    routes = {each.name: each for each in config.routes}
+    for key, alert in notices.alerts.items():
+        route = next(
+            (routes[name] for name in alert.routes if name in routes and routes[name].escalate), None
+        )
+        if route is not None and not alert.acked_by:
+            desk.escalate(key, alert, route)
+    return desk.notices()
+
+
+def pruned(notices: Notices, config: Notifications, now: datetime) -> Notices:
+    """Return it without what is over: silences, and what is told no more of what was told before."""
+    longest = max(parse_duration(each) for each in (config.dedup, *_windows(config)))
+    since, future = now - timedelta(seconds=longest), now + timedelta(seconds=longest)
+    kept = sorted((at, key) for key, at in notices.last.items() if since < at < future)[-MOST_LAST:]
+    return replace(
+        notices,
+        silences={name: each for name, each in notices.silences.items() if each.until > now},
+        last={key: at for at, key in kept} if len(kept) < len(notices.last) else notices.last,
+        troubles={name: each for name, each in notices.troubles.items() if name in config.channels},
+        spent={name: each for name, each in notices.spent.items() if name in config.channels},
+    )
+
+
+def _windows(config: Notifications) -> list[float | str]:
+    return [each.dedup for each in config.routes if each.dedup is not None]
+
+
+class _Desk:
+    def __init__(self, notices: Notices, config: Notifications, now: datetime, seq: int) -> None:
+        self._before, self._config, self._now, self._seq = notices, config, now, seq
+        self._alerts, self._last = dict(notices.alerts), dict(notices.last)
+        self._outbox = dict(notices.outbox)
+        self._routes = {each.name: each for each in config.routes}
+        self._open = {
+            (each.channel, each.route, each.urgent, group_of(each.events[0], self._routes[each.route])): key
+            for key, each in self._outbox.items()
+            if each.route in self._routes and not each.step and not each.left
+        }
+        self._made = 0
+
+    def notices(self) -> Notices:
+        """Return what it has come to; the same object where nothing has."""
+        after = replace(
+            self._before,
+            alerts=dict(list(self._alerts.items())[-MOST_ALERTS:]),
+            last=dict(list(self._last.items())[-MOST_LAST:]),
+            outbox=self._outbox,
+        )
+        return self._before if after == self._before else after
+
+    def take(self, event: Event) -> None:
+        seen = replace(self._before, alerts=self._alerts, last=self._last)
+        routes = [
+            each for each in self._config.routes if not verdict(event, each, self._config, seen, self._now)
+        ]
+        told = set[str]()
+        for route in routes:
+            for channel in channels_of(route, self._config):
+                if channel not in told:  # the first route that leads there tells it
+                    self._post(event, route, channel)
+                told.add(channel)
+            if event.action != "resolve":
+                self._last[last_key(event, route)] = self._now
+        self._keep(event, tuple(each.name for each in routes))
+
+    def _keep(self, event: Event, routes: tuple[str, ...]) -> None:
+        known = self._alerts.get(event.key)
+        if event.action == "resolve":
+            self._alerts.pop(event.key, None)
+        elif event.action == "trigger" and known is not None:
+            worse = LEVELS.index(event.priority) > LEVELS.index(known.event.priority)
+            self._alerts[event.key] = replace(
+                known,
+                event=_kept(event) if worse else known.event,
+                count=known.count + 1,
+                routes=tuple(dict.fromkeys((*known.routes, *routes))),
+            )
+        elif event.action == "trigger" and routes:
+            self._alerts[event.key] = Alert(event=_kept(event), routes=routes)
+
+    def escalate(self, key: str, alert: Alert, route: Route) -> None:
+        """Go on to the next step, if it is time."""
+        since = alert.told_at or self._untold_since(alert, route)
+        if since is None or alert.step >= len(route.escalate):
+            return
+        step = route.escalate[alert.step]
+        waited = (self._now - since).total_seconds()
+        if 0 <= waited < parse_duration(step.after):
+            return
+        to = replace(route, to=step.to) if step.to else route
+        for channel in channels_of(to, self._config):
+            self._add(alert.event, route, channel, urgent=True, wait_s=0.0, step=alert.step + 1)
+        self._alerts[key] = replace(alert, step=alert.step + 1)
+
+    def _untold_since(self, alert: Alert, route: Route) -> datetime | None:
+        """Return when a trouble began that cannot be told, for no channel works; None if it only waits."""
+        channels = channels_of(route, self._config)
+        broken = channels and all(each in self._before.troubles for each in channels)
+        return alert.event.at if broken else None
+
+    def _post(self, event: Event, route: Route, channel: str) -> None:
+        urgent = is_urgent(event, route, self._config)
+        group = (channel, route.name, urgent, group_of(event, route))
+        known = self._open.get(group)
+        if known is None:
+            wait_s = parse_duration(route.group_wait)
+            self._open[group] = self._add(event, route, channel, urgent=urgent, wait_s=wait_s)
+            return
+        parcel = self._outbox[known]
+        lines = parcel.events if len(parcel.events) >= MOST_LINES else (*parcel.events, _kept(event))
+        self._outbox[known] = replace(parcel, events=lines, count=parcel.count + 1)
+
+    def _add(
+        self, event: Event, route: Route, channel: str, *, urgent: bool, wait_s: float, step: int = 0
+    ) -> str:
+        """Make a parcel; where there are too many, the event is counted with the newest one of its channel."""
+        if len(self._outbox) >= MOST_PARCELS:
+            full = next((key for key in reversed(self._outbox) if self._outbox[key].channel == channel), None)
+            if full is not None:
+                self._outbox[full] = replace(self._outbox[full], count=self._outbox[full].count + 1)
+                return full
+        self._made += 1
+        key = f"{self._seq}.{self._made}" if not step else f"{self._seq}.e{self._made}"
+        self._outbox[key] = Parcel(
+            route=route.name,
+            channel=channel,
+            events=(_kept(event),),
+            count=1,
+            begun=self._now,
+            due=self._now + timedelta(seconds=wait_s),
+            urgent=urgent,
+            step=step,
+        )
+        return key
+
+
+def _kept(event: Event) -> Event:
+    """Return an event without what only routes ask for."""
+    return replace(event, labels={}, packages=event.packages[:MOST_PACKAGES])

@@ -1,0 +1,52 @@
+"""Messages to people: the addresses of channels are filled in here, and handed to a process that sends."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from bnet.codec.durations import parse_duration
+from bnet.codec.notifications import BEGIN, VARIABLE, urls_of
+from bnet.model.notify import Channel
+from bnet.process import TimedOut, run
+
+STARTUP_S = 20.0  # seconds that the process itself may take on a slow machine
+
+
+class AppriseMessenger:
+    """The `Messenger` of a server."""
+
+    def __init__(self, env: Callable[[], Mapping[str, str]]) -> None:
+        """Keep what tells the environment with the secrets, which people may mend meanwhile."""
+        self._env_now = env
+
+    def lacks(self, channel: Channel) -> Sequence[str]:
+        env = self._env_now()
+        names = (name for url in urls_of(channel) for name in VARIABLE.findall(url))
+        return sorted({name for name in names if not env.get(name)})
+
+    def send(self, channel: Channel, urls: Sequence[int], title: str, body: str) -> Mapping[int, str]:
+        written, ours = urls_of(channel), self._env_now()
+        limit = parse_duration(channel.timeout)
+        asked = {
+            "urls": [VARIABLE.sub(lambda match: ours.get(match[1], ""), written[each]) for each in urls],
+            "title": title,
+            "body": body,
+            "format": channel.format,
+            "timeout": limit,
+        }
+        env = {name: value for name, value in ours.items() if not name.startswith(BEGIN)}
+        try:
+            done = run(
+                [sys.executable, "-P", "-m", "bnet.senders.child"],
+                env=env,
+                input=json.dumps(asked).encode(),
+                timeout=limit * len(urls) + STARTUP_S,
+            )
+            told = json.loads(done.out) if done.code == 0 else []
+        except TimedOut:
+            return dict.fromkeys(urls, f"did not answer within {limit:g} s")
+        except (OSError, ValueError):
+            told = []
+        if len(told) != len(urls):
+            return dict.fromkeys(urls, "could not be sent: the process that sends failed")
+        return {url: why for url, why in zip(urls, told, strict=True) if why}

@@ -1,0 +1,113 @@
+"""Notifications as this server tells them: what it asks of the network, and where it notes what it has sent."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bnet.app.history import annals
+from bnet.app.steward.telling import Telling
+from bnet.codec.addresses import shown
+from bnet.codec.documents import Unreadable, decode, encode
+from bnet.files import read_or_none, write_atomic
+from bnet.health.facts import Finding
+from bnet.health.jobs import ENDS
+from bnet.model.base import Result
+from bnet.model.history import Event, EventQuery, Query
+from bnet.notify.happened import Before
+from bnet.notify.outbox import Outcome
+from bnet.senders.outgoing import AppriseMessenger
+from bnet.wiring.health import examined
+from bnet.wiring.machine import Machine
+
+if TYPE_CHECKING:
+    from bnet.app.ledger import Ledger
+
+NEWEST_ENDS = 20  # of a name, among which the one before a job is looked for
+
+
+class LocalNetwork:
+    """What the chore asks of a network besides its ledger."""
+
+    def __init__(self, machine: Machine, url: str, ledger: "Ledger") -> None:
+        """Keep the machine; nothing is opened yet."""
+        self._machine, self._url, self._ledger = machine, url, ledger
+        self.name = network_name(url)
+
+    def events(self, after: int) -> Sequence[Event]:
+        index = self._machine.index(self._url)
+        return index.events(annals(self._ledger), EventQuery(after=after))
+
+    def before(self) -> Before:
+        ends: dict[str, list[tuple[int, Result]]] = {}
+        for number, job in sorted(self._ledger.state.jobs.items()):
+            if job.result is not None and job.result.result in ENDS:
+                ends.setdefault(job.spec.name, []).append((number, job.result.result))
+
+        def told(name: str, number: int) -> Result | None:
+            known = [result for each, result in ends.get(name, ()) if each < number]
+            return known[-1] if known else self._archived(name, number)
+
+        return told
+
+    def _archived(self, name: str, number: int) -> Result | None:
+        if not self._ledger.state.archive:
+            return None
+        query = Query(name=name, results=ENDS, limit=NEWEST_ENDS)
+        past = self._machine.index(self._url).search(annals(self._ledger), (), query)
+        found = [each for each in past if each.number < number]
+        newest = max(found, key=lambda each: each.number, default=None)
+        results: Mapping[str, Result] = {
+            "success": "success",
+            "failure": "failure",
+            "error": "error",
+            "timeout": "timeout",
+        }
+        return None if newest is None else results.get(newest.result or "")
+
+    def health(self) -> tuple[Sequence[Finding], float]:
+        facts, findings = examined(self._machine, self._url)
+        return findings, facts.ahead_s
+
+
+class FileJournal:
+    """A file for each channel, beside the mirror."""
+
+    def __init__(self, directory: Path) -> None:
+        """Keep where they are."""
+        self._directory = directory
+
+    def kept(self) -> list[Outcome]:
+        found = []
+        for path in sorted(self._directory.glob("*.json")) if self._directory.is_dir() else ():
+            try:
+                found.append(decode(Outcome, read_or_none(path) or b""))
+            except Unreadable:
+                path.unlink(missing_ok=True)
+        return found
+
+    def keep(self, outcome: Outcome) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        write_atomic(self._path(outcome), encode(outcome))
+
+    def forget(self, outcome: Outcome) -> None:
+        self._path(outcome).unlink(missing_ok=True)
+
+    def _path(self, outcome: Outcome) -> Path:
+        return self._directory / f"{outcome.channel}.json"
+
+
+def network_name(url: str) -> str:
+    """Return what a network is called in messages: the last part of its hub's address."""
+    return shown(url).rstrip("/").rpartition("/")[2].rpartition(":")[2].removesuffix(".git")[:60] or "bnet"
+
+
+def messenger(machine: Machine) -> AppriseMessenger:
+    """Return what reaches people from here, with the secrets of this machine."""
+    return AppriseMessenger(machine.own_environment)
+
+
+def telling(machine: Machine, url: str, who: str, ledger: "Ledger") -> Telling:
+    """Return the chore."""
+    journal = FileJournal(machine.home.hub_dir(url) / "told")
+    network = LocalNetwork(machine, url, ledger)
+    return Telling(ledger, network, messenger(machine), journal, machine.clock, who)
