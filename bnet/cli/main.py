@@ -46,6 +46,7 @@ SECTIONS = {
     },
     "Working together": {
         "message": "bnet.cli.message.command:message",
+        "notify": "bnet.cli.notify.command:notify",
         "lock": "bnet.cli.lock:lock",
     },
     "The network": {

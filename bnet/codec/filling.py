@@ -257,6 +257,27 @@ class Filler:
                     stack.append((inner, False))
 
 
+def fill_line(text: str, values: Mapping[str, Value], what: str) -> str:
+    """Return a text that is a template by itself, filled in.
+
+    Args:
+        text: of the template.
+        values: of all names that it may use.
+        what: how a message names it.
+
+    Raises:
+        Invalid: it cannot be.
+    """
+    plain = {name: list(each) if isinstance(each, tuple) else each for name, each in values.items()}
+    budget, made = _Budget(), ""
+    with _placed(what):
+        environment = _Environment({"": text}, {"": what}, frozenset(values), budget)
+        for each in environment.get_template("").generate(plain):
+            made += each
+            budget.wrote(len(each), len(made))
+    return made
+
+
 @contextmanager
 def _placed(shown: str) -> Iterator[None]:
     """Say of whatever goes wrong in a template where in it that is."""

@@ -10,6 +10,7 @@ from bnet.codec import layout
 from bnet.codec.documents import BROKEN
 from bnet.codec.view import File, View, advance
 from bnet.model.base import Record
+from bnet.model.notify import Notifications
 from bnet.model.schedule import Table
 from bnet.model.source import Followed
 from bnet.model.state import InboxFile, Problem
@@ -25,7 +26,7 @@ def freeze(view: View, commit: str | None) -> bytes:
     tables = {
         path: msgspec.msgpack.encode(each)
         for path, each in view.records.items()
-        if isinstance(each, Table | Followed)
+        if isinstance(each, Table | Followed | Notifications)
     }
     kept = (
         VERSION,
@@ -59,10 +60,7 @@ def thaw(data: bytes) -> tuple[View, str] | None:
         return None
     _, commit, files, archive, inbox, problems, restore, parsed = kept
     try:
-        tables = {
-            path: (_TABLE if layout.source_file(path) is None else _SOURCE).decode(each)
-            for path, each in parsed.items()
-        }
+        tables = {path: _decoder(path).decode(each) for path, each in parsed.items()}
     except BROKEN:
         return None  # of another bnet
     changes: dict[str, File | None] = {
@@ -80,5 +78,12 @@ def thaw(data: bytes) -> tuple[View, str] | None:
     ), commit
 
 
+def _decoder(path: str) -> "msgspec.msgpack.Decoder[Record]":
+    if path == layout.NOTIFICATIONS:
+        return _NOTIFICATIONS
+    return _TABLE if layout.source_file(path) is None else _SOURCE
+
+
 _TABLE: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Table)
 _SOURCE: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Followed)
+_NOTIFICATIONS: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Notifications)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 import msgspec
 
@@ -114,6 +115,7 @@ def names_of(kind: Kind, priority: Level) -> tuple[str, ...]:
     return (kind.name, *kind.also, f"{kind.name.partition('.')[0]}.{priority}")
 
 
+@lru_cache(4096)
 def fits(name: str, priority: Level, patterns: tuple[str, ...]) -> bool:
     """Tell whether an event is among those that patterns mean."""
     kind = KINDS.get(name, Kind(name, priority, ""))

@@ -56,7 +56,7 @@ class Channel(Strict, frozen=True, kw_only=True):
     timeout: Duration = 20.0
 
 
-class Step(Strict, frozen=True, kw_only=True):
+class Escalation(Strict, frozen=True, kw_only=True):
     """Whom to tell if nobody has acknowledged for so long; without `to`, those who were told before."""
 
     after: Duration
@@ -94,7 +94,7 @@ class Route(Strict, frozen=True, kw_only=True):
     group_wait: Duration = 15.0
     dedup: Duration | None = None
     quiet: bool = True
-    escalate: Annotated[tuple[Step, ...], msgspec.Meta(max_length=10)] = ()
+    escalate: Annotated[tuple[Escalation, ...], msgspec.Meta(max_length=10)] = ()
 
 
 class Quiet(Strict, frozen=True, kw_only=True):
@@ -201,7 +201,7 @@ class Alert(Record, frozen=True, kw_only=True):
     acked_at: Moment | None = None
 
 
-class Standing(Record, frozen=True, kw_only=True):
+class Found(Record, frozen=True, kw_only=True):
     """What was found wrong at the last look: under which event, and where."""
 
     event: str
@@ -235,7 +235,7 @@ class Parcel(Record, frozen=True, kw_only=True):
     step: int = 0
 
 
-class Sent(Record, frozen=True, kw_only=True):
+class Delivery(Record, frozen=True, kw_only=True):
     """What became of a message: told, or given up."""
 
     at: Moment
@@ -261,7 +261,7 @@ class Silence(Record, frozen=True, kw_only=True):
     package: str = ""
 
 
-class Trouble(Record, frozen=True, kw_only=True):
+class Outage(Record, frozen=True, kw_only=True):
     """A channel that does not work.
 
     Attributes:
@@ -309,10 +309,10 @@ class Notices(Record, frozen=True, kw_only=True):
     seq: int = 0
     sent: int = 0
     alerts: dict[str, Alert] = {}
-    standing: dict[str, Standing] = {}
+    standing: dict[str, Found] = {}
     outbox: dict[str, Parcel] = {}
     last: dict[str, Moment] = {}
     silences: dict[str, Silence] = {}
-    troubles: dict[str, Trouble] = {}
+    troubles: dict[str, Outage] = {}
     spent: dict[str, Spent] = {}
-    history: tuple[Sent, ...] = ()
+    history: tuple[Delivery, ...] = ()

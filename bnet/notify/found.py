@@ -6,7 +6,7 @@ from datetime import datetime
 from bnet.codec import layout
 from bnet.health.facts import Finding
 from bnet.model.events import KINDS, fits
-from bnet.model.notify import Event, Level, Notices, Notifications, Standing
+from bnet.model.notify import Event, Found, Level, Notices, Notifications
 from bnet.model.state import State
 from bnet.notify.happened import LONGEST_TEXT
 from bnet.rules import approvals
@@ -127,9 +127,9 @@ def changes(notices: Notices, now_wrong: Mapping[str, Event], now: datetime) -> 
             yield _event(over(was.event), text, key, now, server=was.server, action="resolve")
 
 
-def standing(now_wrong: Mapping[str, Event], config: Notifications) -> dict[str, Standing]:
+def standing(now_wrong: Mapping[str, Event], config: Notifications) -> dict[str, Found]:
     """Return what is to be remembered of it: that of which the beginning or the end may be told."""
-    found: dict[str, Standing] = {}
+    found: dict[str, Found] = {}
     for key, event in now_wrong.items():
         ends = KINDS[over(event.name)]
         wanted = any(
@@ -137,7 +137,7 @@ def standing(now_wrong: Mapping[str, Event], config: Notifications) -> dict[str,
             for route in config.routes
         )
         if wanted and len(found) < MOST_STANDING:
-            found[key] = Standing(event=event.name, server=event.server)
+            found[key] = Found(event=event.name, server=event.server)
     return found
 
 

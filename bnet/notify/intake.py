@@ -84,7 +84,7 @@ class _Desk:
         """Return what it has come to; the same object where nothing has."""
         after = replace(
             self._before,
-            alerts=dict(list(self._alerts.items())[-MOST_ALERTS:]),
+            alerts=self._alerts,
             last=dict(list(self._last.items())[-MOST_LAST:]),
             outbox=self._outbox,
         )
@@ -119,6 +119,8 @@ class _Desk:
             )
         elif event.action == "trigger" and routes:
             self._alerts[event.key] = Alert(event=_kept(event), routes=routes)
+            if len(self._alerts) > MOST_ALERTS:
+                del self._alerts[next(iter(self._alerts))]  # the oldest one: its end will not be told
 
     def escalate(self, key: str, alert: Alert, route: Route) -> None:
         """Go on to the next step, if it is time."""

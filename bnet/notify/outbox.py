@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from bnet.codec.durations import parse_duration
 from bnet.codec.notifications import urls_of
 from bnet.model.base import Record
-from bnet.model.notify import Event, Notices, Notifications, Parcel, Sent, Trouble
+from bnet.model.notify import Delivery, Event, Notices, Notifications, Outage, Parcel
 from bnet.notify.intake import MOST_LINES
 from bnet.notify.quiet import has_room, is_quiet, spend
 from bnet.notify.routes import hushed
@@ -162,7 +162,9 @@ def settled(notices: Notices, outcome: Outcome, config: Notifications, who: str,
         more = parcel.count - outcome.parcels[key]
         if more > 0:  # what came while it was under way is another message
             fresh = parcel.events[outcome.parcels[key] :] or parcel.events[-1:]
-            outbox[key] = replace(parcel, events=fresh, count=more, begun=now, due=now, tries=0, left=())
+            outbox[f"{key}r"] = replace(
+                parcel, events=fresh, count=more, begun=now, due=now, tries=0, left=()
+            )
     told = {event.key for each in taken.values() for event in each.events}
     alerts = {
         key: replace(each, told_at=each.told_at or now) if key in told else each
@@ -195,7 +197,7 @@ def _failed(
     known = notices.troubles.get(outcome.channel)
     failures = 1 if known is None else known.failures + 1
     reason = "; ".join(dict.fromkeys(outcome.failed.values()))[:300]
-    trouble = Trouble(
+    trouble = Outage(
         reason=reason,
         by=tuple(
             dict.fromkeys((*(known.by if known is not None and known.lacks == outcome.lacks else ()), who))
@@ -249,7 +251,7 @@ def _too_old(parcels: Mapping[str, Parcel], config: Notifications, now: datetime
 def _written(
     notices: Notices, outcome: Outcome, parcels: Sequence[Parcel], who: str, now: datetime, failed: str
 ) -> Notices:
-    entry = Sent(
+    entry = Delivery(
         at=now,
         channel=outcome.channel,
         routes=tuple(dict.fromkeys(each.route for each in parcels)),

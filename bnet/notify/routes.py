@@ -74,8 +74,8 @@ def _inhibitors(event: Event, config: Notifications, notices: Notices) -> Iterat
             other = alert.event
             if (
                 key != event.key
-                and fits(other.name, other.priority, (rule.when,))
                 and _same(event, other, rule.same)
+                and fits(other.name, other.priority, (rule.when,))
             ):
                 yield key
         if rule.same == "server" and event.server:

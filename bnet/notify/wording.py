@@ -1,20 +1,15 @@
 """What a message says: bnet's own words, or those of a channel's templates."""
 
 import html
-from collections.abc import Mapping
 
 from bnet.codec.shown import escaped
 from bnet.errors import Invalid
 from bnet.model.notify import LEVELS, Channel, Event
-from bnet.model.template import Manifest, Template, Value
+from bnet.model.template import Value
 from bnet.notify.outbox import Message
 
 LONGEST_TITLE = 200
 LONGEST_BODY = 20_000
-NAMES = (
-    *("network", "channel", "title", "body", "event", "events", "priority", "text", "lines", "count", "more"),
-    *("key", "job", "number", "server", "packages", "at", "digest", "escalation"),
-)
 
 
 def worded(message: Message, channel: Channel, network: str) -> tuple[str, str]:
@@ -34,25 +29,15 @@ def worded(message: Message, channel: Channel, network: str) -> tuple[str, str]:
     if channel.format == "html":
         values = {name: _safe(each) for name, each in values.items()}
     try:
+        if channel.title or channel.body:
+            from bnet.codec.filling import fill_line
         if channel.title:
-            title_in = filled(channel.title, values, "title")
+            title_in = fill_line(channel.title, values, "title")
         if channel.body:
-            body_in = filled(channel.body, values, "body")
+            body_in = fill_line(channel.body, values, "body")
     except Invalid as error:
         body_in += f"\n\n(the channel's template was not used: {error.message})"
     return " ".join(escaped(title_in).split())[:LONGEST_TITLE], body_in[:LONGEST_BODY]
-
-
-def filled(template: str, values: Mapping[str, Value], what: str) -> str:
-    """Return a template with values.
-
-    Raises:
-        Invalid: it cannot be filled in.
-    """
-    from bnet.codec.filling import Filler
-
-    empty = Template(name=what, origin="bnet", where="", manifest=Manifest(), files={}, parts={}, shown={})
-    return Filler(empty, values).line(template, what)
 
 
 def values_of(message: Message, network: str) -> dict[str, Value]:

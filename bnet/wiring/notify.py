@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from bnet.app.history import annals
 from bnet.app.steward.telling import Telling
-from bnet.codec.addresses import shown
 from bnet.codec.documents import Unreadable, decode, encode
 from bnet.files import read_or_none, write_atomic
 from bnet.health.facts import Finding
@@ -31,7 +30,6 @@ class LocalNetwork:
     def __init__(self, machine: Machine, url: str, ledger: "Ledger") -> None:
         """Keep the machine; nothing is opened yet."""
         self._machine, self._url, self._ledger = machine, url, ledger
-        self.name = network_name(url)
 
     def events(self, after: int) -> Sequence[Event]:
         index = self._machine.index(self._url)
@@ -94,11 +92,6 @@ class FileJournal:
 
     def _path(self, outcome: Outcome) -> Path:
         return self._directory / f"{outcome.channel}.json"
-
-
-def network_name(url: str) -> str:
-    """Return what a network is called in messages: the last part of its hub's address."""
-    return shown(url).rstrip("/").rpartition("/")[2].rpartition(":")[2].removesuffix(".git")[:60] or "bnet"
 
 
 def messenger(machine: Machine) -> AppriseMessenger:

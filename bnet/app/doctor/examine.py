@@ -42,6 +42,7 @@ CHECKS: Mapping[str, Check] = {
     "inbox": checks_network.rejected,
     "messages": checks_network.messages,
     "sources": checks_network.sources,
+    "notifications": checks_network.notifications,
     "registered": checks_network.registered,
     "twin": checks_network.twin,
     "wanted": checks_network.wanted,

@@ -7,6 +7,7 @@ from datetime import timedelta
 from bnet.app.doctor.finding import Finding, Visit, bad, good, open_
 from bnet.app.server.telemetry import settled
 from bnet.app.told.messages import overdue_line
+from bnet.app.told.notices import unheard
 from bnet.app.told.sources import obstacles
 from bnet.codec import layout
 from bnet.model.job import Job
@@ -113,6 +114,23 @@ def sources(visit: Visit) -> Finding:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         return bad(found[0] + more, "bnet source check (says it of each; it is tried again by itself)")
     return good(f"nothing stands in the way of {len(visit.state.sources)} source(s)")
+
+
+def notifications(visit: Visit) -> Finding:
+    """Do people hear of what they want to be told?"""
+    if visit.state is None:
+        return open_("nothing is known of the ledger")
+    found = unheard(visit.state, visit.patient.clock.now())
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        return bad(
+            found[0] + more,
+            "bnet notify history; once mended: bnet notify test (it is tried again by itself)",
+        )
+    routes = len(visit.state.notifications.routes)
+    return good(
+        f"nothing stands in the way of {routes} route(s)" if routes else "nobody wants to be told of anything"
+    )
 
 
 def registered(visit: Visit) -> Finding:

@@ -48,8 +48,6 @@ class Journal(Protocol):
 class Network(Protocol):
     """What is asked of a network besides its ledger."""
 
-    name: str
-
     def events(self, after: int) -> Sequence[history.Event]:
         """Return what transactions did after one of them, oldest first."""
 
@@ -172,7 +170,7 @@ class Telling:
         errands = []
         for message in due(notices, config, self._now()):
             lacks = self._messenger.lacks(config.channels[message.channel])
-            title, body = worded(message, config.channels[message.channel], self._network.name)
+            title, body = worded(message, config.channels[message.channel], self._ledger.state.settings.name)
             errands.append(partial(self._tell, message, config, title, body, lacks))
         self._settle(away(errands))
 

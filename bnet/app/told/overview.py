@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from bnet.app.told.jobs import describe_network
+from bnet.app.told.notices import unheard
 from bnet.app.told.pipelines import awaited as awaited_jobs
 from bnet.app.told.pipelines import describe_approvals
 from bnet.app.told.releases import describe_environments, unsure
@@ -107,6 +108,7 @@ def wrong(told: Mapping[str, Any], state: State) -> list[str]:
     found += troubles(state)
     found += unsure(state)
     found += obstacles(state)
+    found += unheard(state)
     for each in told["problems"]:
         # A complaint about a person's document begins with its path and line already.
         placed = each["message"].startswith(each["path"])

@@ -14,6 +14,7 @@ from bnet.model.environment import Environments
 from bnet.model.hub import Settings
 from bnet.model.message import Front
 from bnet.model.monitoring import Monitoring
+from bnet.model.notify import Notifications
 from bnet.model.reply import ReplyRule
 from bnet.model.schedule import NamedSchedule, Schedule
 from bnet.model.source import Upstream
@@ -37,6 +38,10 @@ def build() -> dict[str, bytes]:
         "message.json": _message(),
         "monitoring.json": _settings(
             Monitoring, "What people want to be told of a bnet network (coordination/monitoring.yaml)"
+        ),
+        "notifications.json": _settings(
+            Notifications,
+            "What people are told of a bnet network, and where (coordination/notifications.yaml)",
         ),
         "replies.json": _replies(),
         "schedule.json": _schedule(),

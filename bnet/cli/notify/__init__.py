@@ -1,0 +1,1 @@
+"""`bnet notify` and what stands behind it."""
