@@ -13,6 +13,7 @@ from bnet.model.state import State
 from bnet.ports.hub import Hub, Recorded, Stamp
 from bnet.rules.legal.artifacts import kept_faults
 from bnet.rules.legal.messages import ask_faults, letter_faults
+from bnet.rules.legal.notices import notice_faults
 from bnet.rules.legal.transitions import Fault, Made, faults
 from bnet.rules.transaction import read_archive
 
@@ -103,6 +104,7 @@ class Replay:
         yield from faults(before, after, _made(each), archived)
         yield from kept_faults(before, after, archived)
         yield from ask_faults(before, after)
+        yield from notice_faults(before, after, frozenset(op.split(" ", 1)[0] for op in each.ops))
         yield from self._letters(before, after, _made(each))
 
     def _letters(self, before: State, after: State, made: Made) -> Iterator[Fault]:

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from bnet.app.history import annals
 from bnet.app.steward.telling import Telling
-from bnet.codec.documents import Unreadable, decode, encode
+from bnet.codec.documents import Unreadable, decode
 from bnet.files import read_or_none, write_atomic
 from bnet.health.facts import Finding
 from bnet.health.jobs import ENDS
@@ -85,7 +87,7 @@ class FileJournal:
 
     def keep(self, outcome: Outcome) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        write_atomic(self._path(outcome), encode(outcome))
+        write_atomic(self._path(outcome), msgspec.json.encode(outcome))
 
     def forget(self, outcome: Outcome) -> None:
         self._path(outcome).unlink(missing_ok=True)

@@ -134,7 +134,7 @@ class Telling:
             far = upto - before.seq > FARTHEST_BACK or self._config not in (None, config)
             if known is None or far or _matters(notices) != _matters(before):
                 names = dict.fromkeys(each.name for each in events if each.seq > before.seq)
-                target = " ".join(list(names)[:6]) or "what is so"
+                target = ",".join(list(names)[:6]) or "what is so"
                 document = replace(notices, seq=max(upto, before.seq))
                 tx.apply(Change(verb="heed", target=target, documents={layout.NOTICES: document}))
 
