@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,6 @@ from fleet import Fleet
 SETTINGS = "ttl: 6\nintervals: {agent: 0.3, idle_heartbeat: 3}\n"
 MONITORING = "disk: {/: {warning: 0.001}, /nowhere: {warning: 1}}\nraise_after: 1\nstuck_after: 4\n"
 DISKS = {"disk-full:a:/", "disk-full:b:/"}
-
-
-def commit(fleet: Fleet, path: str, text: str) -> None:
-    """Commit a file as a person does."""
-    clone = fleet.root / "clone"
-    fleet.git("clone", "--quiet", fleet.url, str(clone))
-    (clone / path).write_text(text)
-    fleet.git("-C", str(clone), "add", path)
-    who = ("-c", "user.name=you", "-c", "user.email=you@example.invalid")
-    fleet.git("-C", str(clone), *who, "commit", "--quiet", "--message", "by hand")
-    fleet.git("-C", str(clone), "push", "--quiet", "origin", "HEAD")
-    shutil.rmtree(clone)
 
 
 def judged(fleet: Fleet) -> dict[str, dict[str, Any]]:
@@ -37,7 +24,7 @@ def judged(fleet: Fleet) -> dict[str, dict[str, Any]]:
 def test_what_is_wrong_is_found_and_is_gone_once_it_is_over(fleet: Fleet) -> None:
     fleet.found(settings=SETTINGS)
     assert judged(fleet) == {}
-    commit(fleet, "coordination/monitoring.yaml", MONITORING)
+    fleet.commit("coordination/monitoring.yaml", MONITORING)
     fleet.join_all(["a", "b"])
     for name in ("a", "b"):
         fleet.start(name)

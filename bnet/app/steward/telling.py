@@ -167,8 +167,18 @@ class Telling:
         config = state.notifications
         notices = self._freed(state.notices, config)
         self._config = config
+        messages = due(notices, config, self._now())
+        # What failed before may hang again: it goes by itself, once what works has been told and written down.
+        for failed in (False, True):
+            self._send_some(
+                [each for each in messages if (each.channel in state.notices.troubles) == failed],
+                config,
+                away,
+            )
+
+    def _send_some(self, messages: Sequence[Message], config: Notifications, away: Away) -> None:
         errands = []
-        for message in due(notices, config, self._now()):
+        for message in messages:
             lacks = self._messenger.lacks(config.channels[message.channel])
             title, body = worded(message, config.channels[message.channel], self._ledger.state.settings.name)
             errands.append(partial(self._tell, message, config, title, body, lacks))
