@@ -115,7 +115,8 @@ def _of_job(each: history.Event, job: Job | None, before: Before) -> Event | Non
         words = f"{what}: {result} ({_why(each, job)})"
     if job is not None and action != "tell":
         key = f"job:{job.spec.name}"
-    server = each.fields.get("server") or _server_of(job)
+    ran = each.verb in ("claim", "finish", "requeue")
+    server = each.fields.get("server") or (_server_of(job) if ran else "")
     words += f" on {server}" if server else ""
     return _event(each, name, words, key, action=action, number=number, job=job, server=server)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from bundle import headed, pack, split, unpack
@@ -21,6 +21,7 @@ from bnet.codec.durations import LONGEST, parse_duration
 from bnet.codec.environments import read_environments
 from bnet.codec.inbox import parse_commands
 from bnet.codec.monitoring import read_monitoring
+from bnet.codec.notifications import read_notifications
 from bnet.codec.pipelines import read_pipelines
 from bnet.codec.resubmission import to_file
 from bnet.codec.sizes import parse_size
@@ -48,11 +49,15 @@ from bnet.model.job import (
     Source,
     Wanted,
 )
+from bnet.model.notify import Event, Notices
 from bnet.model.run import Found, Intent, RunExit
 from bnet.model.server import Accept, Heartbeat, Held, Identity, Sample, Server
 from bnet.model.state import KeyEntry, KeyFile, Rejection
 from bnet.model.telemetry import Sent, SentLog
 from bnet.model.tree import Tree
+from bnet.notify.intake import escalated, take_in
+from bnet.notify.outbox import due
+from bnet.notify.wording import worded
 from bnet.rules.clocks import Skew
 from bnet.rules.leases import Observed, Sighting
 from bnet.rules.pipelines import Run, expand, foresee
@@ -562,6 +567,25 @@ def monitoring(data: bytes) -> None:
         must(each.value >= each.limit, "is told below its threshold")
 
 
+def notifications(data: bytes) -> None:
+    """`notifications.yaml` is sound, or `Invalid`; what is sound takes in and sends any event."""
+    try:
+        wanted = read_notifications(data, "notifications.yaml")
+    except Invalid as error:
+        check_error(error)
+        return
+    event = Event(name="job.failed", at=AT, priority="critical", text="\x1b<", key="job:x", action="trigger")
+    notices = take_in(Notices(), [event] * 3, wanted, AT, 1)
+    late = AT + timedelta(days=1)
+    for each in due(notices, wanted, late):
+        title, body = worded(each, wanted.channels[each.channel], "net")
+        must(title.isprintable() and "\x1b" not in body, "shows a control character")
+    must(decode(Notices, encode(escalated(notices, wanted, late, 2))) is not None, "cannot be kept")
+
+
+AT = datetime(2026, 11, 20, tzinfo=UTC)
+
+
 def _pipelines() -> list[bytes]:
     steps = {
         "build": {"command": "make", "artifacts": ["dist/*"], "matrix": {"py": ["3.11", "3.12"]}},
@@ -605,6 +629,17 @@ TARGETS = (
             b"failures: 5\nstuck_after: 60\nstuck_factor: 1.5\nhub: {warning: 1e9}\n",
         ],
         0.6,
+    ),
+    Target(
+        "notifications",
+        "yaml",
+        notifications,
+        lambda: [
+            b"channels: {ops: {urls: ['json://h', '${BNET_NOTIFY_A}'], tags: [t], body: '{{ text }}'}}\n"
+            b"routes: [{name: r, to: [t], events: ['job.*'], escalate: [{after: 1m}], group_by: [key]}]\n"
+            b"quiet: {start: '22:00', end: '08:00', zone: UTC, exceptions: ['*.critical']}\n",
+        ],
+        3.0,
     ),
     Target("environments", "yaml", environments, lambda: _ENVIRONMENTS, 0.6),
     Target(
