@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -73,9 +73,12 @@ class Network:
     def __init__(self, machine: Machine, index: LocalIndex) -> None:
         self.machine, self.index = machine, index
         self.findings: list[Finding] = []
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def events(self, after: int) -> Sequence[Event]:
-        return self.index.events(annals(self.machine.ledger), EventQuery(after=after))
+        found = self.index.events(annals(self.machine.ledger), EventQuery(after=after))
+        self.meanwhile()
+        return found
 
     def before(self) -> Before:
         return lambda name, number: "failure" if number > 1 else None
@@ -228,12 +231,16 @@ def test_another_steward_goes_on_where_one_was_killed(
 
 
 def test_two_at_once_take_an_event_in_once(office: Steward, service: Service, tmp_path: Path) -> None:
+    office.world.person({layout.NOTIFICATIONS: FILE + b"dedup: 0\n"})
+    office.round()
     other = Steward(office.world, "s2", service, tmp_path)
     other.machine.clock.seconds = office.machine.clock.seconds
     fails(office.world, 1)
     for each in (office, other):
         each.machine.ledger.refresh()
-        each.chore._take_in()
+    office.network.meanwhile = other.chore._take_in  # it has read the events, and the other one is quicker
+    office.chore._take_in()
+    assert office.machine.ledger.conflicts
     assert [each.count for each in office.notices.outbox.values()] == [1]
     sound(office.world)
 
