@@ -12,7 +12,8 @@ from bnet.model.job import Job
 from bnet.model.lock import Lock
 from bnet.model.message import Ask
 from bnet.model.monitoring import Monitoring
-from bnet.model.notify import Notices, Notifications
+from bnet.model.notices import Notices
+from bnet.model.notify import Notifications
 from bnet.model.reply import Replies, TakenUp
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server

@@ -1,12 +1,13 @@
 """What is wrong now: from findings on the network's health, and from the ledger itself, to events."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from bnet.codec import layout
 from bnet.health.facts import Finding
 from bnet.model.events import KINDS, fits
-from bnet.model.notify import Event, Found, Level, Notices, Notifications
+from bnet.model.notices import Event, Notices, Wrong
+from bnet.model.notify import Level, Notifications
 from bnet.model.state import State
 from bnet.notify.happened import LONGEST_TEXT
 from bnet.rules import approvals
@@ -110,10 +111,13 @@ def of_ledger(state: State, now: datetime) -> Iterator[Event]:
             yield _event("document.broken", f"{each.path}: {each.message}", f"document:{each.path}", now)
 
 
-def changes(notices: Notices, now_wrong: Mapping[str, Event], now: datetime) -> Iterator[Event]:
+def changes(
+    notices: Notices, now_wrong: Mapping[str, Event], servers: Container[str], now: datetime
+) -> Iterator[Event]:
     """Yield what is to be looked at: what is wrong and was not told, or is worse than was told, and what is over.
 
-    What a silence or another trouble has kept back is yielded again each time, as long as it is so.
+    What a silence or another trouble has kept back is yielded again each time, as long as it is so. A server that
+    is not among the others any more was not seen again: it was removed.
     """
     for key, event in now_wrong.items():
         alert = notices.alerts.get(key)
@@ -123,13 +127,17 @@ def changes(notices: Notices, now_wrong: Mapping[str, Event], now: datetime) -> 
         if key not in now_wrong:
             alert = notices.alerts.get(key)
             about = key if alert is None else alert.event.text
-            text = f"{was.server} is seen again" if was.event == "server.lost" else f"over: {about}"
-            yield _event(over(was.event), text, key, now, server=was.server, action="resolve")
+            name, text = over(was.event), f"over: {about}"
+            if was.event == "server.lost":
+                stays = was.server in servers
+                name = name if stays else "server.left"
+                text = f"{was.server} is seen again" if stays else f"{was.server} was removed"
+            yield _event(name, text, key, now, server=was.server, action="resolve")
 
 
-def standing(now_wrong: Mapping[str, Event], config: Notifications) -> dict[str, Found]:
+def standing(now_wrong: Mapping[str, Event], config: Notifications) -> dict[str, Wrong]:
     """Return what is to be remembered of it: that of which the beginning or the end may be told."""
-    found: dict[str, Found] = {}
+    found: dict[str, Wrong] = {}
     for key, event in now_wrong.items():
         ends = KINDS[over(event.name)]
         wanted = any(
@@ -137,7 +145,7 @@ def standing(now_wrong: Mapping[str, Event], config: Notifications) -> dict[str,
             for route in config.routes
         )
         if wanted and len(found) < MOST_STANDING:
-            found[key] = Found(event=event.name, server=event.server)
+            found[key] = Wrong(event=event.name, server=event.server)
     return found
 
 

@@ -7,7 +7,7 @@ from bnet.model import history
 from bnet.model.base import Result
 from bnet.model.events import KINDS
 from bnet.model.job import Job
-from bnet.model.notify import Action, Event
+from bnet.model.notices import Action, Event
 from bnet.model.state import State
 
 LONGEST_TEXT = 300  # characters

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from bnet.codec.durations import parse_duration
-from bnet.model.notify import LEVELS, Alert, Event, Notices, Notifications, Parcel, Route
+from bnet.model.notices import Alert, Event, Notices, Parcel
+from bnet.model.notify import LEVELS, Notifications, Route
 from bnet.notify.routes import channels_of, group_of, is_urgent, last_key, verdict
 
 # What is kept of many: the document is bounded whatever happens.
@@ -14,6 +15,9 @@ MOST_ALERTS = 300
 MOST_PARCELS = 100
 MOST_LINES = 20  # events of a parcel that are told one by one; the others are counted
 MOST_LAST = 1000
+OLDEST_DAYS = (
+    30  # of a trouble that nothing says any more whether it is over, such as a job of a name that is gone
+)
 MOST_SILENCES = 100
 MOST_PACKAGES = 5  # of an event that is kept
 
@@ -54,8 +58,13 @@ def pruned(notices: Notices, config: Notifications, now: datetime) -> Notices:
     longest = max(parse_duration(each) for each in (config.dedup, *_windows(config)))
     since, future = now - timedelta(seconds=longest), now + timedelta(seconds=longest)
     kept = sorted((at, key) for key, at in notices.last.items() if since < at < future)[-MOST_LAST:]
+    stale = now - timedelta(days=OLDEST_DAYS)
+    alerts = {
+        key: each for key, each in notices.alerts.items() if each.event.at > stale or key in notices.standing
+    }
     return replace(
         notices,
+        alerts=alerts if len(alerts) < len(notices.alerts) else notices.alerts,
         silences={name: each for name, each in notices.silences.items() if each.until > now},
         last={key: at for at, key in kept} if len(kept) < len(notices.last) else notices.last,
         troubles={name: each for name, each in notices.troubles.items() if name in config.channels},
@@ -97,13 +106,20 @@ class _Desk:
         ]
         told = set[str]()
         for route in routes:
-            for channel in channels_of(route, self._config):
+            for channel in self._channels(event, route):
                 if channel not in told:  # the first route that leads there tells it
                     self._post(event, route, channel)
                 told.add(channel)
             if event.action != "resolve":
                 self._last[last_key(event, route)] = self._now
         self._keep(event, tuple(each.name for each in routes))
+
+    def _channels(self, event: Event, route: Route) -> list[str]:
+        """Return where a route leads; the end of a trouble also goes to those who heard of it by escalation."""
+        alert = self._alerts.get(event.key)
+        steps = () if alert is None or event.action != "resolve" else route.escalate[: alert.step]
+        words = (*route.to, *(word for step in steps for word in step.to))
+        return channels_of(replace(route, to=words), self._config)
 
     def _keep(self, event: Event, routes: tuple[str, ...]) -> None:
         known = self._alerts.get(event.key)

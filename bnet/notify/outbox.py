@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from bnet.codec.durations import parse_duration
 from bnet.codec.notifications import urls_of
 from bnet.model.base import Record
-from bnet.model.notify import Delivery, Event, Notices, Notifications, Outage, Parcel
+from bnet.model.notices import Delivery, Event, Notices, Outage, Parcel
+from bnet.model.notify import Notifications
 from bnet.notify.intake import MOST_LINES
 from bnet.notify.quiet import has_room, is_quiet, spend
 from bnet.notify.routes import hushed
@@ -123,14 +124,15 @@ def swept(notices: Notices, config: Notifications, now: datetime) -> Notices:
     outbox = {}
     for key, parcel in notices.outbox.items():
         channel = config.channels.get(parcel.channel)
-        over = parcel.step and _is_taken_on(notices, parcel)
+        over = parcel.step and parcel.events[0].key not in notices.alerts
         heard = (
             ()
             if over
             else tuple(
                 each
                 for each in parcel.events
-                if each.action == "resolve" or not hushed(each, config, notices, now)
+                if each.action == "resolve"
+                or not (_is_acked(notices, each) or hushed(each, config, notices, now))
             )
         )
         if channel is not None and channel.enabled and heard:
@@ -143,9 +145,9 @@ def swept(notices: Notices, config: Notifications, now: datetime) -> Notices:
     )
 
 
-def _is_taken_on(notices: Notices, parcel: Parcel) -> bool:
-    alert = notices.alerts.get(parcel.events[0].key)
-    return alert is None or bool(alert.acked_by)
+def _is_acked(notices: Notices, event: Event) -> bool:
+    alert = notices.alerts.get(event.key)
+    return alert is not None and bool(alert.acked_by)
 
 
 def settled(notices: Notices, outcome: Outcome, config: Notifications, who: str, now: datetime) -> Notices:

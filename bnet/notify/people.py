@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from bnet.codec import layout
 from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo, BnetError
-from bnet.model.notify import Notices, Silence
+from bnet.model.notices import Notices, Silence
 from bnet.notify.intake import MOST_SILENCES
 from bnet.rules.change import Change
 from bnet.rules.transaction import Transaction

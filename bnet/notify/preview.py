@@ -5,7 +5,8 @@ from datetime import datetime
 import msgspec
 
 from bnet.model.events import KINDS
-from bnet.model.notify import LEVELS, Event, Level, Notices, Notifications
+from bnet.model.notices import Event, Notices
+from bnet.model.notify import LEVELS, Level, Notifications
 from bnet.notify.quiet import has_room, is_quiet
 from bnet.notify.routes import channels_of, is_urgent, verdict
 

@@ -3,7 +3,8 @@
 from datetime import datetime, time
 
 from bnet.codec.crons import zone_of
-from bnet.model.notify import Limits, Quiet, Spent
+from bnet.model.notices import Spent
+from bnet.model.notify import Limits, Quiet
 
 
 def is_quiet(quiet: Quiet | None, now: datetime) -> bool:

@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 from bnet.codec.durations import parse_duration
 from bnet.codec.notifications import named
 from bnet.model.events import fits
-from bnet.model.notify import LEVELS, Event, Notices, Notifications, Route, Silence
+from bnet.model.notices import Event, Notices, Silence
+from bnet.model.notify import LEVELS, Notifications, Route
 
 
 def verdict(event: Event, route: Route, config: Notifications, notices: Notices, now: datetime) -> str:

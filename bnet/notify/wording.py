@@ -4,7 +4,8 @@ import html
 
 from bnet.codec.shown import escaped
 from bnet.errors import Invalid
-from bnet.model.notify import LEVELS, Channel, Event
+from bnet.model.notices import Event
+from bnet.model.notify import LEVELS, Channel
 from bnet.model.template import Value
 from bnet.notify.outbox import Message
 

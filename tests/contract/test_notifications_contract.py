@@ -18,7 +18,8 @@ from bnet.errors import BnetError
 from bnet.health.facts import Finding
 from bnet.host.index import LocalIndex
 from bnet.model.history import Event, EventQuery
-from bnet.model.notify import Channel, Notices, Silence
+from bnet.model.notices import Notices, Silence
+from bnet.model.notify import Channel
 from bnet.notify.happened import Before
 from bnet.notify.people import acknowledge, silence
 from bnet.rules.change import Change
@@ -29,7 +30,7 @@ FILE = b"""\
 channels: {ops: {urls: 'json://localhost'}}
 routes: [{name: all, to: [ops], events: [job.failed, job.fixed, server.lost, server.back], group_wait: 0}]
 """
-LOST = Finding(rule="server-lost", about="s9", severity="critical", text="s9 was last seen long ago")
+LOST = Finding(rule="server-lost", about="s2", severity="critical", text="s2 was last seen long ago")
 
 
 class Service:
@@ -170,11 +171,11 @@ def test_what_was_before_the_first_look_is_no_news_but_what_is_wrong_is(
     office = Steward(two, "s1", service, tmp_path)
     office.network.findings = [LOST]
     office.round(2)
-    assert service.got == ["[bnet] critical: server.lost: s9 was last seen long ago"]
+    assert service.got == ["[bnet] critical: server.lost: s2 was last seen long ago"]
     office.network.findings = []
     office.machine.clock.seconds += 60
     office.round(2)
-    assert service.got[1:] == ["[bnet] medium: server.back: s9 is seen again"]
+    assert service.got[1:] == ["[bnet] medium: server.back: s2 is seen again"]
 
 
 def test_a_kill_between_sending_and_noting_it_down_costs_one_message_told_twice(

@@ -49,7 +49,7 @@ from bnet.model.job import (
     Source,
     Wanted,
 )
-from bnet.model.notify import Event, Notices
+from bnet.model.notices import Event, Notices
 from bnet.model.run import Found, Intent, RunExit
 from bnet.model.server import Accept, Heartbeat, Held, Identity, Sample, Server
 from bnet.model.state import KeyEntry, KeyFile, Rejection

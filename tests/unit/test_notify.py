@@ -16,10 +16,11 @@ from bnet.model.events import ABSENT, EVENTS, KINDS, means_any
 from bnet.model.history import Event as Happened
 from bnet.model.hub import Head
 from bnet.model.job import Job, JobResult, JobSpec
-from bnet.model.notify import Event, Found, Notices, Notifications, Silence
+from bnet.model.notices import Event, Notices, Silence, Wrong
+from bnet.model.notify import Notifications
 from bnet.model.state import State
 from bnet.notify import found, happened
-from bnet.notify.intake import escalated, take_in
+from bnet.notify.intake import escalated, pruned, take_in
 from bnet.notify.outbox import Message, Outcome, due, settled, swept
 from bnet.notify.preview import example, ways
 from bnet.notify.quiet import has_room, is_quiet, spend
@@ -221,27 +222,33 @@ def test_what_a_silence_kept_back_is_told_when_it_is_over_and_still_so() -> None
     silence = Silence(events=("*",), until=after(60), by="x", reason="y")
     desk.notices = replace(desk.notices, silences={"s1": silence})
     for at, told in ((0, []), (59, []), (61, [["server.lost"]]), (90, [])):
-        desk.take(*found.changes(desk.notices, wrong, after(at)), at=at)
+        desk.take(*found.changes(desk.notices, wrong, {"b"}, after(at)), at=at)
         desk.notices = replace(desk.notices, standing=found.standing(wrong, desk.config))
         assert desk.names(at=at) == told
 
 
 def test_a_trouble_that_is_over_is_told_as_over_once() -> None:
     wrong, desk = {"server-lost:b": lost()}, Desk(wants())
-    desk.take(*found.changes(desk.notices, wrong, NOON))
+    desk.take(*found.changes(desk.notices, wrong, {"b"}, NOON))
     desk.notices = replace(desk.notices, standing=found.standing(wrong, desk.config))
     assert desk.names() == [["server.lost"]]
-    desk.take(*found.changes(desk.notices, {}, after(10)), at=10)
+    desk.take(*found.changes(desk.notices, {}, {"b"}, after(10)), at=10)
     desk.notices = replace(desk.notices, standing={})
     [message] = desk.send(at=10)
     assert [(each.name, each.text) for each in message.events] == [("server.back", "b is seen again")]
-    assert not desk.notices.alerts and not list(found.changes(desk.notices, {}, after(20)))
+    assert not desk.notices.alerts and not list(found.changes(desk.notices, {}, {"b"}, after(20)))
+
+
+def test_a_lost_server_that_was_removed_is_not_said_to_be_back() -> None:
+    notices = Notices(standing={"server-lost:b": Wrong(event="server.lost", server="b")})
+    [event] = found.changes(notices, {}, {"a"}, NOON)
+    assert (event.name, event.text, event.action) == ("server.left", "b was removed", "resolve")
 
 
 def test_what_no_route_asks_for_is_not_even_remembered() -> None:
     assert not found.standing({"server-lost:b": lost()}, wants("events: [job.failed]"))
     assert found.standing({"server-lost:b": lost()}, wants("events: [server.back]")) == {
-        "server-lost:b": Found(event="server.lost", server="b")
+        "server-lost:b": Wrong(event="server.lost", server="b")
     }
 
 
@@ -299,6 +306,19 @@ def test_who_takes_it_on_stops_repetitions_until_it_is_over() -> None:
     assert desk.take(failed(), at=400).names(at=400) == []
     assert desk.take(fixed(), at=500).names(at=500) == [["job.fixed"]]
     assert desk.take(failed(), at=900).names(at=900) == [["job.failed"]]
+
+
+def test_what_waits_is_not_told_once_somebody_has_taken_it_on() -> None:
+    desk = Desk(config("routes: [{name: all, to: [ops], group_wait: 60}]")).take(failed())
+    alert = replace(desk.notices.alerts["job:wheel"], acked_by="you")
+    desk.notices = replace(desk.notices, alerts={"job:wheel": alert})
+    assert desk.send(at=61) == [] and not desk.notices.outbox
+
+
+def test_a_trouble_of_which_nothing_is_heard_any_more_is_forgotten() -> None:
+    desk = Desk(wants()).take(failed(), lost())
+    desk.notices = replace(desk.notices, standing=found.standing({"server-lost:b": lost()}, desk.config))
+    assert set(pruned(desk.notices, desk.config, after(31 * 86400)).alerts) == {"server-lost:b"}
 
 
 def test_the_end_is_told_to_those_who_heard_of_the_beginning() -> None:
@@ -396,6 +416,8 @@ def test_escalation_goes_on_until_somebody_takes_it_on() -> None:
     desk.take(failed())
     told = [(at, each.channel, each.step) for at in range(0, 8000, 60) for each in desk.send(at=at)]
     assert told == [(0, "ops", 0), (600, "boss", 1), (3600, "ops", 2)]
+    ends = desk.take(fixed(), at=8000).send(at=8000)
+    assert {each.channel for each in ends} == {"ops", "boss"}, "who heard of it hears that it is over"
     calm = Desk(desk.config).take(failed())
     calm.send()
     alert = replace(calm.notices.alerts["job:wheel"], acked_by="you")

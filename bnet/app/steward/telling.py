@@ -1,6 +1,6 @@
 """The chore of telling people what has happened: events get into an outbox on the ledger, and from there to them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -13,7 +13,8 @@ from bnet.codec import layout
 from bnet.errors import BnetError
 from bnet.health.facts import Finding
 from bnet.model import history
-from bnet.model.notify import Event, Notices, Notifications
+from bnet.model.notices import Event, Notices
+from bnet.model.notify import Notifications
 from bnet.model.state import State
 from bnet.notify.found import changes, signals, standing
 from bnet.notify.happened import Before, happened
@@ -130,7 +131,7 @@ class Telling:
             known = tx.state.notices
             config = tx.state.notifications
             before = known or Notices(seq=upto)
-            notices = noticed(before, events, wrong, config, now, tx.seq)
+            notices = noticed(before, events, wrong, config, now, tx.seq, tx.servers)
             far = upto - before.seq > FARTHEST_BACK or self._config not in (None, config)
             if known is None or far or _matters(notices) != _matters(before):
                 names = dict.fromkeys(each.name for each in events if each.seq > before.seq)
@@ -259,6 +260,7 @@ def noticed(
     config: Notifications,
     now: datetime,
     seq: int,
+    servers: Container[str],
 ) -> Notices:
     """Return what is to be told once events and what is wrong have been taken in.
 
@@ -269,11 +271,12 @@ def noticed(
         config: what people want.
         now: the time by most clocks.
         seq: of the transaction that this is for.
+        servers: those that there are.
     """
     notices = before
     if wrong is not None:
         # First what is wrong: of a server that is lost, nobody has to hear what became of its jobs.
-        notices = take_in(notices, changes(notices, wrong, now), config, now, seq)
+        notices = take_in(notices, changes(notices, wrong, servers, now), config, now, seq)
         notices = replace(notices, standing=standing(wrong, config))
     fresh = [each for each in events if each.seq > before.seq]
     notices = take_in(notices, fresh, config, now, seq)

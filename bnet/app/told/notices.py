@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from bnet.model.notify import Alert, Delivery, Event, Notices, Parcel, Silence
+from bnet.model.notices import Alert, Delivery, Event, Notices, Parcel, Silence
 from bnet.model.state import State
 
 RECENT = timedelta(days=1)

@@ -12,7 +12,7 @@ from bnet.codec.durations import parse_duration
 from bnet.codec.notifications import wrong_pattern
 from bnet.codec.shown import escaped
 from bnet.errors import AnswerNo, BnetError
-from bnet.model.notify import Notices, Silence
+from bnet.model.notices import Notices, Silence
 from bnet.notify.people import acknowledge, silence, unsilence
 from bnet.rules.transaction import Transaction
 

@@ -11,7 +11,8 @@ from bnet.codec.notifications import urls_of, wrong_pattern
 from bnet.codec.shown import escaped
 from bnet.errors import BnetError
 from bnet.model.events import EVENTS, KINDS
-from bnet.model.notify import Event, Level, Notices
+from bnet.model.notices import Event, Notices
+from bnet.model.notify import Level
 from bnet.notify.outbox import Message
 from bnet.notify.preview import Way, example, ways
 from bnet.notify.wording import worded

@@ -7,7 +7,7 @@ from bnet.cli.context import App
 from bnet.cli.render import note
 from bnet.codec.notifications import named, urls_of
 from bnet.errors import BnetError
-from bnet.model.notify import Event
+from bnet.model.notices import Event
 from bnet.notify.outbox import Message
 from bnet.notify.wording import worded
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bnet.model.notify import Notices
+from bnet.model.notices import Notices
 from bnet.model.state import State
 from bnet.rules.legal.transitions import Fault
 
