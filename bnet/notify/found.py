@@ -7,13 +7,13 @@ from bnet.codec import layout
 from bnet.health.facts import Finding
 from bnet.model.events import KINDS, fits
 from bnet.model.notices import Event, Notices, Wrong
-from bnet.model.notify import Level, Notifications
+from bnet.model.notify import LEVELS, Level, Notifications
 from bnet.model.state import State
 from bnet.notify.happened import LONGEST_TEXT
 from bnet.rules import approvals
 from bnet.rules.waiting import need_state
 
-MOST_STANDING = 300
+MOST_STANDING = 200  # fewer than alerts: what is wrong and has none would be told again and again
 
 # rule of health -> the event when it is found; a figure's has the severity behind it.
 RULES: Mapping[str, str] = {
@@ -63,9 +63,11 @@ def over(event: str) -> str:
 
 
 def signals(findings: Iterable[Finding], state: State, now: datetime) -> dict[str, Event]:
-    """Return what is wrong now, by key."""
+    """Return what is wrong now, by key; of very much, the worst."""
     found = {each.key: each for each in (_of_finding(one, now) for one in findings) if each is not None}
-    return found | {each.key: each for each in of_ledger(state, now)}
+    found |= {each.key: each for each in of_ledger(state, now)}
+    worst = sorted(found, key=lambda key: -LEVELS.index(found[key].priority))[:MOST_STANDING]
+    return {key: found[key] for key in worst}
 
 
 def _of_finding(found: Finding, now: datetime) -> Event | None:
@@ -144,7 +146,7 @@ def standing(now_wrong: Mapping[str, Event], config: Notifications) -> dict[str,
             fits(event.name, event.priority, route.events) or fits(ends.name, ends.priority, route.events)
             for route in config.routes
         )
-        if wanted and len(found) < MOST_STANDING:
+        if wanted:
             found[key] = Wrong(event=event.name, server=event.server)
     return found
 

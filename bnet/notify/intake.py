@@ -16,7 +16,7 @@ MOST_PARCELS = 100
 MOST_LINES = 20  # events of a parcel that are told one by one; the others are counted
 MOST_LAST = 1000
 OLDEST_DAYS = (
-    30  # of a trouble that nothing says any more whether it is over, such as a job of a name that is gone
+    30  # of a trouble of which nothing says any more whether it is over, as of a job that is no more
 )
 MOST_SILENCES = 100
 MOST_PACKAGES = 5  # of an event that is kept
@@ -136,7 +136,12 @@ class _Desk:
         elif event.action == "trigger" and routes:
             self._alerts[event.key] = Alert(event=_kept(event), routes=routes)
             if len(self._alerts) > MOST_ALERTS:
-                del self._alerts[next(iter(self._alerts))]  # the oldest one: its end will not be told
+                self._forget_one()
+
+    def _forget_one(self) -> None:
+        """Forget the oldest trouble, so that its end will not be told; but none that would be found again at once."""
+        standing = self._before.standing
+        del self._alerts[next((key for key in self._alerts if key not in standing), next(iter(self._alerts)))]
 
     def escalate(self, key: str, alert: Alert, route: Route) -> None:
         """Go on to the next step, if it is time."""

@@ -124,25 +124,17 @@ def swept(notices: Notices, config: Notifications, now: datetime) -> Notices:
     outbox = {}
     for key, parcel in notices.outbox.items():
         channel = config.channels.get(parcel.channel)
-        over = parcel.step and parcel.events[0].key not in notices.alerts
-        heard = (
-            ()
-            if over
-            else tuple(
-                each
-                for each in parcel.events
-                if each.action == "resolve"
-                or not (_is_acked(notices, each) or hushed(each, config, notices, now))
-            )
+        heard = tuple(
+            each
+            for each in parcel.events
+            if each.action == "resolve"
+            or not (_is_acked(notices, each) or hushed(each, config, notices, now))
         )
-        if channel is not None and channel.enabled and heard:
+        over = parcel.step and parcel.events[0].key not in notices.alerts
+        if channel is not None and channel.enabled and heard and not over:
             gone = len(parcel.events) - len(heard)
             outbox[key] = replace(parcel, events=heard, count=parcel.count - gone) if gone else parcel
-    return (
-        notices
-        if len(outbox) == len(notices.outbox) and outbox == notices.outbox
-        else replace(notices, outbox=outbox)
-    )
+    return notices if outbox == notices.outbox else replace(notices, outbox=outbox)
 
 
 def _is_acked(notices: Notices, event: Event) -> bool:
@@ -258,9 +250,7 @@ def _written(
         channel=outcome.channel,
         routes=tuple(dict.fromkeys(each.route for each in parcels)),
         events=tuple(dict.fromkeys(event.name for each in parcels for event in each.events))[:10],
-        count=sum(outcome.parcels.get(key, 0) for key in outcome.parcels)
-        if not failed
-        else sum(p.count for p in parcels),
+        count=sum(each.count for each in parcels) if failed else sum(outcome.parcels.values()),
         title=outcome.title[:200],
         by=who,
         tries=max(each.tries for each in parcels) + (0 if failed else 1),

@@ -12,6 +12,7 @@ from bnet.codec.documents import encode
 from bnet.codec.notifications import read_notifications
 from bnet.errors import Invalid
 from bnet.health import judge
+from bnet.health.facts import Finding
 from bnet.model.events import ABSENT, EVENTS, KINDS, means_any
 from bnet.model.history import Event as Happened
 from bnet.model.hub import Head
@@ -237,6 +238,23 @@ def test_a_trouble_that_is_over_is_told_as_over_once() -> None:
     [message] = desk.send(at=10)
     assert [(each.name, each.text) for each in message.events] == [("server.back", "b is seen again")]
     assert not desk.notices.alerts and not list(found.changes(desk.notices, {}, {"b"}, after(20)))
+
+
+def test_very_much_that_stays_wrong_is_told_once_and_not_again_and_again() -> None:
+    wrong = [
+        Finding(rule="job-stuck", about=str(number), severity="warning", text="x") for number in range(1000)
+    ]
+    desk = Desk(wants("dedup: 0", "limits: {minute: 1000, hour: 10000}"))
+    state = State(tip="", head=Head(format=1, hub=""))
+    for at in range(0, 3600, 60):
+        now_wrong = found.signals(wrong, state, after(at))
+        desk.take(*found.changes(desk.notices, now_wrong, (), after(at)), at=at)
+        desk.take(*(failed(f"other-{at}-{number}") for number in range(20)), at=at)
+        desk.notices = replace(desk.notices, standing=found.standing(now_wrong, desk.config))
+        desk.send(at=at)
+    desk.send(at=3700)
+    stuck = [event for each in desk.sent for event in each.events if event.name == "job.stuck"]
+    assert len({event.key for event in stuck}) == len(stuck) and len(desk.notices.alerts) == 300
 
 
 def test_a_lost_server_that_was_removed_is_not_said_to_be_back() -> None:
