@@ -118,6 +118,7 @@ class Snapshot:
                 layout.ENVIRONMENTS_FILE,
                 layout.MONITORING,
                 layout.NOTIFICATIONS,
+                layout.REPORTS_FILE,
             )
             asked = path.startswith(people) or path + "/" in layout.DIRECTORIES
             if file is not None and (asked or file.note):

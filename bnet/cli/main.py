@@ -57,6 +57,7 @@ SECTIONS = {
         "hub": "bnet.cli.hub:hub",
         "audit": "bnet.cli.audit:audit",
         "site": "bnet.cli.site:site",
+        "report": "bnet.cli.report:report",
     },
 }
 VERBS = {verb: place for verbs in SECTIONS.values() for verb, place in verbs.items()}

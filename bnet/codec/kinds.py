@@ -11,6 +11,7 @@ from bnet.codec.letter_paths import ask_key
 from bnet.codec.monitoring import read_monitoring
 from bnet.codec.notifications import read_notifications
 from bnet.codec.replies import read_replies
+from bnet.codec.reports import read_reports
 from bnet.codec.schedules import complaint_about, read_table
 from bnet.codec.sources import complaint_about_source, read_source
 from bnet.errors import Invalid
@@ -25,6 +26,7 @@ from bnet.model.monitoring import Monitoring
 from bnet.model.notices import Notices
 from bnet.model.notify import Notifications
 from bnet.model.reply import Replies, TakenUp
+from bnet.model.report import Reports, Turns
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
 from bnet.model.source import Followed, Seen
@@ -40,6 +42,8 @@ _FILES: dict[str, type[Record]] = {
     layout.NOTIFICATIONS: Notifications,
     layout.NOTICES: Notices,
     layout.REPLIES: Replies,
+    layout.REPORTS_FILE: Reports,
+    layout.TURNS: Turns,
     layout.TAKEN_UP: TakenUp,
 }
 
@@ -118,6 +122,7 @@ _READERS: Mapping[type[Record], Callable[[str, bytes], Record]] = {
     Environments: lambda path, data: read_environments(data, path),
     Monitoring: lambda path, data: read_monitoring(data, path),
     Notifications: lambda path, data: read_notifications(data, path),
+    Reports: lambda path, data: read_reports(data, path),
     Replies: lambda path, data: read_replies(data, path),
     Table: lambda path, data: read_table(data, path, layout.schedule_file(path) or ""),
     Followed: lambda path, data: read_source(data, path, layout.source_file(path) or ""),

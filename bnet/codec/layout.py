@@ -22,6 +22,9 @@ ENVIRONMENTS_FILE = ROOT + "environments.yaml"
 MONITORING = ROOT + "monitoring.yaml"
 NOTIFICATIONS = ROOT + "notifications.yaml"
 NOTICES = ROOT + "notify.state.json"  # what was told of the network
+REPORTS_FILE = ROOT + "reports.yaml"
+TURNS = ROOT + "reports.state.json"
+REPORTS = ROOT + "reports/"  # those that were made by the clock; of these only the names are read
 ENVIRONMENTS = ROOT + "environments/"
 RELEASES = ROOT + "releases/"
 SOURCES = ROOT + "sources/"
@@ -51,11 +54,12 @@ DOCUMENT_LIMIT = 1_000_000  # bytes; a larger file is set aside unread
 _JOB = re.compile(
     r"coordination/jobs/[0-9]{4,}/([0-9]{1,15})/(job|wanted|claim|result|attempts/[1-9][0-9]{0,5})\.json"
 )
+_REPORT = re.compile(r"coordination/reports/([^/]+)/([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{4}Z)\.json")
 _EXPLANATION = re.compile(r"readme(\.(md|txt|rst))?|\.git(keep|ignore|attributes)", re.IGNORECASE)
 _MACHINE = re.compile(
     r"coordination/(ledger\.json$"
-    r"|(jobs|keys|servers|locks|archive|artifacts|messages|metrics|environments|releases)(/|$)"
-    r"|(schedules|sources)/[^/]+\.state\.json$|notify\.state\.json$)"
+    r"|(jobs|keys|servers|locks|archive|artifacts|messages|metrics|environments|releases|reports)(/|$)"
+    r"|(schedules|sources)/[^/]+\.state\.json$|(notify|reports)\.state\.json$)"
 )
 
 
@@ -167,6 +171,23 @@ def _stem(path: str, folder: str, end: str) -> str | None:
     return stem if path.startswith(folder) and path.endswith(end) and is_name(stem) else None
 
 
+def report_path(name: str, at: datetime) -> str:
+    """Return the path of the report that was made for a time."""
+    return f"{REPORTS}{checked(name)}/{at:%Y-%m-%dT%H%MZ}.json"
+
+
+def report_of(path: str) -> tuple[str, datetime] | None:
+    """Return which report a path holds, and for which time, if it holds one."""
+    match = _REPORT.fullmatch(path)
+    if match is None or not is_name(match[1]):
+        return None
+    try:
+        at = datetime.strptime(f"{match[2]}+0000", "%Y-%m-%dT%H%MZ%z")
+    except ValueError:
+        return None
+    return match[1], at
+
+
 def archive_path(day: datetime, number: int) -> str:
     """Return the path of the n-th archive file of a day."""
     return f"{ARCHIVE}{day:%Y/%m/%d}.{number}.jsonl"
@@ -181,7 +202,9 @@ def is_read(path: str) -> bool:
     """Tell whether a document is part of the parsed state, or of the index; of the archives only the names are."""
     if path.startswith(MESSAGES):
         return path.endswith((".md", ".json"))
-    return path.startswith(ROOT) and not path.startswith((ARCHIVE, FILED, TEMPLATES, ROOT + "metrics/"))
+    return path.startswith(ROOT) and not path.startswith(
+        (ARCHIVE, FILED, REPORTS, TEMPLATES, ROOT + "metrics/")
+    )
 
 
 def is_explanation(path: str) -> bool:

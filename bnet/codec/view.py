@@ -19,6 +19,7 @@ from bnet.model.monitoring import Monitoring
 from bnet.model.notices import Notices
 from bnet.model.notify import Notifications
 from bnet.model.reply import Replies, TakenUp
+from bnet.model.report import Reports, Turns
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
 from bnet.model.source import Followed, Seen
@@ -122,6 +123,9 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
     notifications = view.records.get(layout.NOTIFICATIONS, Notifications())
     notices = view.records.get(layout.NOTICES)
     assert isinstance(notifications, Notifications) and isinstance(notices, Notices | None)
+    reports = view.records.get(layout.REPORTS_FILE, Reports())
+    turns = view.records.get(layout.TURNS, Turns())
+    assert isinstance(reports, Reports) and isinstance(turns, Turns)
     head = view.records.get(layout.HEAD, Head(format=0, hub=""))
     settings = view.records.get(layout.SETTINGS, Settings())
     environments = view.records.get(layout.ENVIRONMENTS_FILE, Environments())
@@ -163,6 +167,9 @@ def state_of(view: View, tip: str, seq: int, next_job: int) -> State:
             ask_key(path) or "": record for path, record in view.records.items() if isinstance(record, Ask)
         },
         filed=frozenset(path for path in view.archive if path.startswith(layout.FILED)),
+        reports=reports.reports,
+        turns=turns.turns,
+        reported=frozenset(path for path in view.archive if path.startswith(layout.REPORTS)),
         replies=replies,
         taken_up=taken_up,
         problems=tuple(view.problems[path] for path in sorted(view.problems)),
@@ -189,7 +196,7 @@ class _Draft:
         part = layout.job_part(path)
         if part is not None:
             self._touch(part[0]).pop(part[1], None)
-        if path.startswith((layout.ARCHIVE, layout.FILED)):
+        if path.startswith((layout.ARCHIVE, layout.FILED, layout.REPORTS)):
             (self.archive.discard if file is None else self.archive.add)(path)
             return
         if file is None:

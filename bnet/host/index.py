@@ -20,7 +20,7 @@ from bnet.host.lock import HostLock
 from bnet.model.history import JOB_VERBS, Event, EventQuery, Moved, Past, Query
 from bnet.ports.indexes import Chronicle
 
-VERSION = 1  # of the tables, and of what is put in there
+VERSION = 2  # of the tables, and of what is put in there
 PATIENCE = 60.0  # seconds for which another command may be building
 FILES_AT_ONCE = 64  # archive files, after which what is done stays done
 
@@ -277,6 +277,9 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
         if moment is not None:
             where.append(f"coalesce(j.finished, j.submitted) {sign} ?")
             values.append(moment)
+    if query.begun_by is not None:
+        where.append("j.submitted <= ?")
+        values.append(query.begun_by)
     return where, values
 
 

@@ -11,6 +11,25 @@ JOB_VERBS = (
 )
 
 
+class Stint(msgspec.Struct, frozen=True, array_like=True):
+    """An attempt: on which server, from when to when (seconds since 1970; None where that is not known, or not yet
+    so), and how it ended."""
+
+    server: str
+    begun: float | None
+    ended: float | None = None
+    result: str = ""
+    reason: str = ""
+
+
+class Brought(msgspec.Struct, frozen=True, array_like=True):
+    """A package that a job brought up to date: by which tier, in how many seconds."""
+
+    name: str
+    tier: str
+    seconds: float
+
+
 class Past(msgspec.Struct, frozen=True, kw_only=True):
     """A job as a search knows it: enough for a line of a list.
 
@@ -19,6 +38,10 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
         submitted, finished: seconds since 1970; `finished` is None of an open job.
         labels, packages: each between line ends, as in `"\\nos=linux\\n"`.
         blob: the archive file that holds the whole job, by its content's id; "" of one that is not archived.
+        revision: the commit that it ran, "" where that is not known.
+        begun: when its first attempt began, in seconds since 1970.
+        stints, brought: its attempts and what it built, as JSON: a list of `Stint` and one of `Brought`.
+        packages_total, packages_cached: of its build.
         text: what words are looked for in; empty in what a search returns.
     """
 
@@ -39,6 +62,12 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     labels: str
     packages: str
     blob: str = ""
+    revision: str = ""
+    begun: float | None = None
+    stints: str = ""
+    brought: str = ""
+    packages_total: int = 0
+    packages_cached: int = 0
     text: str = ""
 
 
@@ -53,6 +82,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         results: one of these.
         labels, packages: each of these.
         since, until: when it ended, or was submitted if it has not ended; seconds since 1970.
+        begun_by: only what had been submitted by then; likewise.
         limit: the newest so many; None for all.
     """
 
@@ -67,6 +97,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     packages: Sequence[str] = ()
     since: float | None = None
     until: float | None = None
+    begun_by: float | None = None
     limit: int | None = None
 
 

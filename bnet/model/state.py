@@ -15,6 +15,7 @@ from bnet.model.monitoring import Monitoring
 from bnet.model.notices import Notices
 from bnet.model.notify import Notifications
 from bnet.model.reply import Replies, TakenUp
+from bnet.model.report import Ordered, Turn
 from bnet.model.schedule import Cursor, Table
 from bnet.model.server import Server
 from bnet.model.source import Followed, Seen
@@ -79,6 +80,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     `sources` holds the sources in force by name, `seen` what was seen of each.
     `asks` is what messages asked for, by their keys; days whose messages have gone are in the files named by `filed`.
     `replies` holds the rules for automatic answers, `taken_up` since when each applies.
+    `reports` holds what people want reported by name, `turns` how far each was made, `reported` the kept ones.
     `restore` lists machine documents that a commit by hand changed: what the next transaction writes back.
     """
 
@@ -106,6 +108,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     archive: frozenset[str] = frozenset()
     asks: Mapping[str, Ask] = {}
     filed: frozenset[str] = frozenset()
+    reports: Mapping[str, Ordered] = {}
+    turns: Mapping[str, Turn] = {}
+    reported: frozenset[str] = frozenset()
     replies: Replies = Replies()
     taken_up: TakenUp = TakenUp()
     problems: tuple[Problem, ...] = ()

@@ -138,3 +138,22 @@ class Messenger(Protocol):
         Returns:
             For each that did not take it, why, without anything of the address. It may have come all the same.
         """
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that goes with a message: its name, its media type, and its content."""
+
+    name: str
+    kind: str
+    data: bytes
+
+
+class Sender(Protocol):
+    """Sends something to the channels of people that bear a tag."""
+
+    def send(self, tag: str, title: str, body: str, attachments: Sequence[Attachment]) -> None:
+        """Send it; `body` is Markdown. To do it again after a failure may tell some people twice.
+
+        Raises:
+            BnetError: it did not get there, or there is no such channel.
+        """

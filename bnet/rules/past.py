@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from bnet.model.history import Past
-from bnet.model.job import Job
+import msgspec
+
+from bnet.model.history import Brought, Past, Stint
+from bnet.model.job import BuildReport, Job
 
 OPEN_AT = 1 << 42  # milliseconds; later than any end: what is still open comes before what has ended
 NUMBER_BITS = 20  # of a key; jobs that end in one millisecond are told apart by so much of their numbers
@@ -24,6 +26,8 @@ def past_of(job: Job, blob: str = "") -> Past:
     packages = dict.fromkeys(spec.packages)
     if result is not None and result.build is not None:
         packages |= dict.fromkeys(each.name for each in result.build.packages)
+    stints = [*_stints(job)]
+    build = None if result is None else result.build
     return Past(
         key=at << NUMBER_BITS | job.number & (1 << NUMBER_BITS) - 1,
         number=job.number,
@@ -43,7 +47,26 @@ def past_of(job: Job, blob: str = "") -> Past:
         packages=fenced(packages) if packages else "",
         text=" ".join(_texts(job))[:LONGEST_TEXT],
         blob=blob,
+        revision=(spec.source.commit or spec.source.snapshot or "") if spec.source is not None else "",
+        begun=min((each.begun for each in stints if each.begun is not None), default=None),
+        stints=msgspec.json.encode(stints).decode() if stints else "",
+        brought="" if build is None else _brought(build),
+        packages_total=0 if build is None else build.total,
+        packages_cached=0 if build is None else build.cached,
     )
+
+
+def _stints(job: Job) -> Iterator[Stint]:
+    for each in job.attempts:
+        begun = None if each.started_at is None else each.started_at.timestamp()
+        yield Stint(each.server, begun, each.finished_at.timestamp(), each.result, each.reason)
+    if job.claim is not None and job.result is None:
+        yield Stint(job.claim.server, job.claim.claimed_at.timestamp())
+
+
+def _brought(build: BuildReport) -> str:
+    found = [Brought(each.name, each.tier or "", each.seconds) for each in build.packages]
+    return msgspec.json.encode([each for each in found if each.tier]).decode()
 
 
 def fenced(words: Iterable[str]) -> str:

@@ -11,10 +11,13 @@ from bnet.app.steward.office import GaveUp, Steward, Task, holder_of, is_wanted
 from bnet.errors import BnetError, HubUnreachable
 from bnet.files import read_json, read_or_none, write_atomic, write_json
 from bnet.host.lock import HostLock
+from bnet.host.notes import LocalNotes
 from bnet.host.processes import Sessions
 from bnet.host.station import Station
 from bnet.model.server import Identity
 from bnet.model.state import State
+from bnet.ports.outside import Sender
+from bnet.rules.clocks import trusted
 from bnet.wiring.machine import Machine
 from bnet.wiring.stores import store_of, sweep_store
 
@@ -58,6 +61,7 @@ class Office:
             Task("sources", lambda state: bool(state.sources or state.seen), on(self._polling)),
             Task("results", lambda state: bool(state.sources), on(self._results)),
             Task("notifications", lambda state: bool(state.notifications.routes), on(self._telling)),
+            Task("reports", self._reports_due, on(self._reporting)),
             Task("store", lambda state: clearing.is_wanted(state, self._station.is_past), on(self._clearing)),
         )
 
@@ -95,6 +99,32 @@ class Office:
 
         return telling(self._machine, self._identity.hub, self._identity.name, ledger)
 
+    def _reports_due(self, state: State) -> bool:
+        if not state.reports and not state.turns:
+            return False
+        from bnet.app.steward.reporting import is_wanted
+
+        # What is due by the clock is for a server whose clock is right; another one will find it so too.
+        sends = self._sender() is not None
+        return self._trusts_clock() and is_wanted(state, self._machine.clock.now(), sends=sends)
+
+    def _trusts_clock(self) -> bool:
+        clock = self._machine.clock
+        skews = LocalNotes(self._machine.home.path).observed().skews
+        return trusted(skews, clock.now(), clock.boot())
+
+    def _sender(self) -> Sender | None:
+        """Return what sends to the channels of people; None where a network has none."""
+        return None
+
+    def _reporting(self, ledger: Ledger) -> "Chore":
+        from bnet.app.steward.reporting import Reporting
+
+        machine, url = self._machine, self._identity.hub
+        return Reporting(
+            ledger, lambda: machine.index(url), machine.clock, self._identity.name, self._sender()
+        )
+
     def _clearing(self, ledger: Ledger) -> "Chore":
         machine, url = self._machine, self._identity.hub
         return clearing.Clearing(
@@ -121,8 +151,10 @@ class Office:
         """
         self._sessions.reap()
         me = state.servers.get(self._identity.name)
-        if me is None or me.wanted != "active" or holder_of(state) or not is_wanted(self.tasks(), state):
+        if me is None or me.wanted != "active" or holder_of(state):
             return None
+        if not is_wanted(self.tasks(), state):
+            return self._until_report(state)
         resting = self._rests_s()
         if resting:
             return resting
@@ -130,6 +162,16 @@ class Office:
             self._lock.release()
             self._start()
         return AGAIN_S
+
+    def _until_report(self, state: State) -> float | None:
+        """Return in how many seconds the next report comes."""
+        if not state.reports:
+            return None
+        from bnet.rules.reports import next_due
+
+        now = self._machine.clock.now()
+        coming = next_due(state, now)
+        return None if coming is None else max(1.0, (coming - now).total_seconds())
 
     def _start(self) -> None:
         machine = self._machine

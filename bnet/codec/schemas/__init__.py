@@ -16,6 +16,7 @@ from bnet.model.message import Front
 from bnet.model.monitoring import Monitoring
 from bnet.model.notify import Notifications
 from bnet.model.reply import ReplyRule
+from bnet.model.report import Report
 from bnet.model.schedule import NamedSchedule, Schedule
 from bnet.model.source import Upstream
 from bnet.model.template import Manifest
@@ -44,6 +45,7 @@ def build() -> dict[str, bytes]:
             "What people are told of a bnet network, and where (coordination/notifications.yaml)",
         ),
         "replies.json": _replies(),
+        "reports.json": _reports(),
         "schedule.json": _schedule(),
         "source.json": _source(),
         "template.json": _of(Manifest, "A template of bnet (template.yaml, or a template of one file)"),
@@ -153,6 +155,13 @@ def _replies() -> dict[str, Any]:
     schema["$defs"] |= inbox["$defs"]
     schema["type"] = ["object", "null"]  # a file of nothing but comments
     schema["additionalProperties"] = {"$ref": schema.pop("$ref")}
+    return schema
+
+
+def _reports() -> dict[str, Any]:
+    schema = _of(Report, "The reports of a bnet network (coordination/reports.yaml)")
+    schema["type"] = ["object", "null"]  # a file of nothing but comments
+    schema["additionalProperties"] = {"anyOf": [{"$ref": schema.pop("$ref")}, {"type": "null"}]}
     return schema
 
 
