@@ -7,13 +7,14 @@ import msgspec
 
 from bnet.app.snapshot import NoLedger, Snapshot
 from bnet.codec import letter_paths
-from bnet.codec.layout import MESSAGES
+from bnet.codec.layout import MESSAGES, REPORTS
 from bnet.model.job import Job
 from bnet.model.state import State
 from bnet.ports.hub import Hub, Recorded, Stamp
 from bnet.rules.legal.artifacts import kept_faults
 from bnet.rules.legal.messages import ask_faults, letter_faults
 from bnet.rules.legal.notices import notice_faults
+from bnet.rules.legal.reports import report_faults
 from bnet.rules.legal.transitions import Fault, Made, faults
 from bnet.rules.transaction import read_archive
 
@@ -106,6 +107,7 @@ class Replay:
         yield from ask_faults(before, after)
         yield from notice_faults(before, after, frozenset(op.split(" ", 1)[0] for op in each.ops))
         yield from self._letters(before, after, _made(each))
+        yield from self._reports(before, after, _made(each))
 
     def _letters(self, before: State, after: State, made: Made) -> Iterator[Fault]:
         changes = self._hub.changes(before.tip, after.tip, MESSAGES)
@@ -117,6 +119,15 @@ class Replay:
         texts = self._hub.read(after.tip, [letter_paths.message_path(key) for key in acked])
         told = {key: texts.get(letter_paths.message_path(key), b"") for key in acked}
         yield from letter_faults(before, after, made, old, new, told)
+
+    def _reports(self, before: State, after: State, made: Made) -> Iterator[Fault]:
+        if not (before.reported or after.reported or after.turns):
+            return
+        changes = self._hub.changes(before.tip, after.tip, REPORTS)
+        there = self._hub.read(after.tip, [path for path, file in changes.items() if file is not None])
+        files = {path: None if file is None else there.get(path, b"") for path, file in changes.items()}
+        for target, text in report_faults(before, after, made.rewound, files):
+            yield Fault(target, text)
 
     def _archived(self, before: State, after: State) -> dict[int, Job]:
         new = sorted(after.archive - before.archive)
@@ -133,7 +144,7 @@ def _made(each: Recorded) -> Made:
         adopts=any(op[0] == "adopt" for op in words),
         claimed=[int(op[1]) for op in words if op[0] == "claim" and len(op) > 1 and op[1].isdecimal()],
         fired=[_firing(op) for op in words if op[0] == "fire"],
-        rewound=[op[1] for op in words if op[0] == "schedule" and "rewound=1" in op],
+        rewound=[op[1] for op in words if op[0] in ("schedule", "expect") and "rewound=1" in op],
         arrived=[(op[1], _fields(op).get("commit", "")) for op in words if op[0] == "arrive" and len(op) > 1],
         dropped=frozenset(op[1] for op in words if op[0] == "drop" and len(op) > 1),
         sources=frozenset(op[1] for op in words if op[0] in OF_SOURCES and len(op) > 1),

@@ -14,6 +14,7 @@ SECTIONS = {
         "init": "bnet.cli.network:init",
         "join": "bnet.cli.join:join",
         "status": "bnet.cli.network:status",
+        "top": "bnet.cli.top.command:top",
         "health": "bnet.cli.health:health",
         "doctor": "bnet.cli.doctor:doctor",
     },

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from bnet.cli.context import App, pass_app
+from bnet.cli.context import App
 from bnet.cli.render import note, out_list
 from bnet.codec.crons import zone_of
 from bnet.codec.shown import escaped
@@ -41,8 +41,8 @@ KINDS = ("summary", "detailed", "analytics")
 )
 @click.option("--kept", is_flag=True, help="The newest one that the clock made, until --at.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json; of list too.")
-@pass_app
-def report(app: App, name: str, **asked: Any) -> None:
+@click.pass_context
+def report(ctx: click.Context, /, **asked: Any) -> None:
     """Report on a period: what ended and how, what took long, what is flaky, what is out of the ordinary.
 
     daily, weekly and monthly are always there; coordination/reports.yaml says more of these and names others, and
@@ -50,11 +50,12 @@ def report(app: App, name: str, **asked: Any) -> None:
 
     Example: bnet report weekly --at 2026-11-20 --output week.html
     """
-    if name == "list":
+    app: App = ctx.obj
+    if asked["name"] == "list":
         _list(app, as_json=asked["as_json"])
         return
     form = _format(asked)
-    made = _figures(app, name, asked)
+    made = _figures(app, asked["name"], asked)
     _put(made, form, asked["output"])
 
 

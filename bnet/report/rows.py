@@ -67,7 +67,7 @@ def _line(past: Past, usual: float | None = None) -> Line:
         job=past.number,
         name=past.name,
         result=past.result or past.state,
-        why="" if why == past.result else why[:80],
+        why="" if why in ("exit", past.result) else why[:80],
         server=past.server or "",
         at=None if past.finished is None else datetime.fromtimestamp(past.finished, UTC),
         seconds=past.seconds,

@@ -26,7 +26,7 @@ class Made(msgspec.Struct, frozen=True):
         adopts: whether it takes over a ledger that went another way, above all numbers of both.
         claimed: the jobs that it claims, in that order.
         fired: the firings of schedules that it made jobs of: name, time on the wall, time zone.
-        rewound: the files of schedules whose cursor it sets back, for it was ahead of the time.
+        rewound: the files of schedules whose cursor it sets back, and the reports: they were ahead of the time.
         arrived: the commits of sources that it made jobs of: source, commit.
         dropped: the releases that are kept no longer.
         sources: the sources to which it says that anything happened.

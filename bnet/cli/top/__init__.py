@@ -1,0 +1,1 @@
+"""`bnet top`: the network as it is now, in a terminal."""
