@@ -108,6 +108,15 @@ def kept(ledger: Ledger, name: str, until: datetime) -> Figures:
     return read_kept(ledger, name, at)
 
 
+def kept_blobs(ledger: Ledger) -> dict[tuple[str, datetime], str]:
+    """Return the reports that were kept: name and time -> the id of their content."""
+    if not ledger.state.reported:
+        return {}
+    found = ledger.hub.blobs(annals(ledger).tip, layout.REPORTS)
+    named = ((layout.report_of(path), blob) for path, blob in found.items())
+    return {each: blob for each, blob in named if each is not None}
+
+
 def read_kept(ledger: Ledger, name: str, at: datetime) -> Figures:
     """Return a report that was kept.
 

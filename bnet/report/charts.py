@@ -29,6 +29,11 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     most: float = 0.0
 
     @property
+    def caption(self) -> str:
+        """What it shows, readable without colours."""
+        return f"{self.title}: {', above that '.join(row.name for row in self.rows)}"
+
+    @property
     def top(self) -> float:
         """The figure at the top."""
         sums = [sum(values) for values in zip(*(row.values for row in self.rows), strict=True)]
@@ -88,6 +93,6 @@ def svg(chart: Chart) -> Markup:
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" width="{}" role="img" aria-label="{}" '
         'font-family="sans-serif">{}</svg>'
     )
-    told = f"{chart.title}; the table beside it says the same"
+    told = f"{chart.caption}; the table beside it says the same"
     wide, high = LEFT + WIDE + 4, TOP + HIGH + UNDER
     return frame.format(wide, high, wide, told, Markup("").join(parts))

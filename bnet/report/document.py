@@ -150,9 +150,10 @@ def _change(now: float | None, before: float | None, of: str) -> str | None:
     if of in ("share", "cached", "busy"):
         points = round((now - before) * 100, 1)
         return f"{points:+g} points" if points else "same"
-    if now == before:
-        return "same"
-    return f"{100 * (now / before - 1):+.0f} %" if before else "new"
+    if not before:
+        return "new" if now else "same"
+    change = round(100 * (now / before - 1))
+    return f"{change:+,} %" if change else "same"
 
 
 def _anomalies(figures: Figures) -> Section:
@@ -249,7 +250,7 @@ def _servers(figures: Figures) -> Section:
     course = figures.course
     labels = [local(each, figures.timezone)[5:] for each in course.begins]
     chart = Chart(
-        title=f"Slots at work, of {course.slots}",
+        title=f"Of {course.slots} slots",
         labels=labels,
         rows=[Row("at work", course.busy, "plain")],
         most=float(course.slots),
@@ -338,4 +339,4 @@ def shown(value: Value, unit: Unit) -> str:
         return span(value)
     if unit == "job":
         return f"#{value}"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}" if value >= 1 else f"{value:.2g}"

@@ -33,8 +33,8 @@ PAGE = """\
 <p style="margin:0 0 8px;color:#5a616b">{{ each }}</p>
 {% endfor %}
 {% if section.chart %}
-<p style="margin:0 0 2px;font-size:13px;color:#5a616b">{{ section.chart.title }}\
-{% for row in section.chart.rows %} <span style="color:{{ colours[row.tone] }}">&#9632;</span> {{ row.name }}\
+<p style="margin:0 0 2px;font-size:13px;color:#5a616b">{{ section.chart.caption }}\
+{% for row in section.chart.rows %} <span style="color:{{ colours[row.tone] }}" title="{{ row.name }}">&#9632;</span>\
 {% endfor %}</p>
 <div style="overflow-x:auto">{{ section.chart|svg }}</div>
 {% endif %}

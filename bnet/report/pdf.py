@@ -39,6 +39,8 @@ def pdf(told: Document, made_at: datetime) -> bytes:
     page.set_creation_date(made_at)
     page.set_title(_plain(told.title))
     page.set_auto_page_break(True, margin=16)
+    page.set_draw_color(GREY)
+    page.set_line_width(0.1)
     page.add_page()
     _line(page, told.title, 17, bold=True)
     _line(page, told.period, 10, colour=GREY)
@@ -90,16 +92,15 @@ def _section(page: "FPDF", section: Section) -> None:
 def _chart(page: "FPDF", chart: Chart) -> None:
     if page.will_page_break(HIGH + 12):
         page.add_page()
-    _line(page, f"{chart.title} (most: {chart.top:g})", 8, colour=GREY)
+    _line(page, f"{chart.caption} (to {chart.top:g})", 8, colour=GREY)
     left, top = page.get_x(), page.get_y() + 1
     step = page.epw / max(1, len(chart.labels))
-    page.set_draw_color(GREY)
-    page.set_line_width(0.1)
     page.line(left, top + HIGH, left + page.epw, top + HIGH)
-    for each in bars(chart):
-        page.set_fill_color(COLOURS[each.tone])
-        y = top + HIGH * (1 - each.base - each.height)
-        page.rect(left + (each.at + 0.12) * step, y, 0.76 * step, HIGH * each.height, style="F")
+    with page.local_context():  # or the tables that follow would be filled with the last colour
+        for each in bars(chart):
+            page.set_fill_color(COLOURS[each.tone])
+            y = top + HIGH * (1 - each.base - each.height)
+            page.rect(left + (each.at + 0.12) * step, y, 0.76 * step, HIGH * each.height, style="F")
     page.set_font("Helvetica", size=7)
     page.set_text_color(GREY)
     every = max(1, -(-len(chart.labels) // 6))

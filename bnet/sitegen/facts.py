@@ -34,6 +34,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         bodies: the texts of the newest of them, by their keys.
         events: the newest transactions' deeds, oldest first.
         new_file: makes of a path and a text the address at which the hub's forge adds that file; "" where none does.
+        reports: those that were kept, by name and time -> the id of their content.
     """
 
     state: State
@@ -48,3 +49,4 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     bodies: Mapping[str, str] = {}
     events: Sequence[Event] = ()
     new_file: Callable[[str, str], str] = _nowhere
+    reports: Mapping[tuple[str, datetime], str] = {}

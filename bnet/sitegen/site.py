@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bnet.sitegen import history, job, jobs, messages, overview, servers, things
+from bnet.sitegen import history, job, jobs, messages, overview, reports, servers, things
 from bnet.sitegen.facts import Facts
 from bnet.sitegen.page import Part
 from bnet.sitegen.theme import Theme
@@ -21,6 +21,7 @@ def parts(facts: Facts, theme: Theme) -> Iterator[Part]:
     yield messages.part(facts, theme)
     yield from things.parts(facts, theme)
     yield from history.parts(facts, theme, days)
+    yield from reports.parts(facts, theme)
     yield jobs.index_part(facts, theme, at, days)
     yield from jobs.day_parts(facts, theme, days)
     yield from job.parts(facts, theme)

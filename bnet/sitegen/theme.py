@@ -22,6 +22,7 @@ NAVIGATION = (
     ("jobs/index.html", "Jobs"),
     ("servers.html", "Servers"),
     ("history.html", "History"),
+    ("reports.html", "Reports"),
     ("packages.html", "Packages"),
     ("artifacts.html", "Artifacts"),
     ("deployments.html", "Deployments"),

@@ -10,6 +10,7 @@ from jinja2 import FileSystemBytecodeCache
 
 from bnet.app.history import annals, search
 from bnet.app.messages.correspond import texts
+from bnet.app.reports import kept_blobs
 from bnet.app.told.telemetry import AllTold, all_told
 from bnet.codec.documents import Unreadable, decode
 from bnet.errors import HubUnreachable
@@ -71,6 +72,7 @@ def gathered(machine: Machine, url: str) -> Facts:
         bodies=texts(ledger.hub, state.tip, letters[-NEWEST_LETTERS:]),
         new_file=new_file(url, machine.place(url).branch, machine.secrets()),
         events=index.events(annals(ledger), EventQuery(limit=NEWEST_EVENTS)),
+        reports=kept_blobs(ledger),
     )
 
 

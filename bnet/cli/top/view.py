@@ -39,7 +39,8 @@ class Choice(msgspec.Struct, kw_only=True):
         wanted: only jobs in which this occurs.
         typing: whether that is being typed.
         log: whether the chosen one's log is shown.
-        up: by how many lines the log is scrolled back.
+        up: by how many lines the log is scrolled back ...
+        seen: ... of so many.
         trouble: what is wrong with the hub.
     """
 
@@ -49,6 +50,7 @@ class Choice(msgspec.Struct, kw_only=True):
     typing: bool = False
     log: bool = False
     up: int = 0
+    seen: int = 0
     trouble: str = ""
 
 
@@ -174,7 +176,9 @@ def _said(job: Job, board: Board, now: datetime) -> str:
             f"~{roughly(expected - ran)} left" if ran < expected else f"for {roughly(ran)}, longer than usual"
         )
         return f"[{'=' * full}{' ' * (BAR - full)}] {share * 100:.0f} %  {left}"
-    starts = "" if ahead is None or ahead.starts is None else start_of(ahead, now)
+    # What should have started by this forecast waits for something that nobody foresees.
+    late = ahead is None or ahead.starts is None or (ahead.starts - now).total_seconds() < 1
+    starts = "" if ahead is None or late else start_of(ahead, now)
     return ", ".join(each for each in (board.waits_for(job), starts) if each)
 
 
@@ -209,6 +213,9 @@ def log_picture(log: Log, board: Board, choice: Choice, columns: int, rows: int)
     name = "" if job is None else job.spec.name
     title = fitted(f"#{log.job} {name} {kind}", columns - 1)
     room = max(1, rows - 2)
+    if choice.up and log.lines:  # what comes meanwhile does not move what is being read
+        choice.up += max(0, len(log.lines) - choice.seen)
+    choice.seen = len(log.lines) or choice.seen
     choice.up = max(0, min(choice.up, len(log.lines) - room))
     end = len(log.lines) - choice.up
     shown = [fitted(line, columns) for line in log.lines[max(0, end - room) : end]]
