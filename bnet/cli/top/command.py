@@ -18,6 +18,7 @@ from bnet.cli.top.watcher import Watcher
 if TYPE_CHECKING:
     from bnet.cli.top.terminal import Screen
 
+LETTERS = {"k": "up", "j": "down", "g": "home", "G": "end"}  # as in less and vi
 ALL = 10**9  # lines; more than there are
 WIDE = 120  # columns where there is no terminal
 
@@ -86,6 +87,7 @@ def _heed(key: str, choice: Choice, watcher: Watcher, rows: int) -> bool:
     if choice.typing:
         _typed(key, choice)
         return True
+    key = LETTERS.get(key, key)
     steps = {"up": -1, "down": 1, "page up": 3 - rows, "page down": rows - 3, "home": -ALL, "end": ALL}
     if choice.log:
         _heed_in_log(key, choice, watcher, steps)
@@ -93,7 +95,7 @@ def _heed(key: str, choice: Choice, watcher: Watcher, rows: int) -> bool:
     if key in steps and watcher.board is not None:
         moved(watcher.board, choice, steps[key])
     elif key == "enter" and choice.job:
-        choice.log, choice.up = True, 0
+        choice.log, choice.up, choice.seen = True, 0, 0
         watcher.show_log(choice.job)
     elif key == "s":
         sorted_next(choice)

@@ -18,11 +18,11 @@ ENTER, LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
 # Terminals that know of synchronized updates show a frame at once; the others pass over these.
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
 KEYS = {
-    b"\x1b[A": "up", b"\x1bOA": "up", b"k": "up",
-    b"\x1b[B": "down", b"\x1bOB": "down", b"j": "down",
+    b"\x1b[A": "up", b"\x1bOA": "up",
+    b"\x1b[B": "down", b"\x1bOB": "down",
     b"\x1b[5~": "page up", b"\x1b[6~": "page down",
-    b"\x1b[H": "home", b"\x1bOH": "home", b"\x1b[1~": "home", b"g": "home",
-    b"\x1b[F": "end", b"\x1bOF": "end", b"\x1b[4~": "end", b"G": "end",
+    b"\x1b[H": "home", b"\x1bOH": "home", b"\x1b[1~": "home",
+    b"\x1b[F": "end", b"\x1bOF": "end", b"\x1b[4~": "end",
     b"\r": "enter", b"\n": "enter", b"\x7f": "erase", b"\x08": "erase", b"\x1b": "escape",
 }  # fmt: skip
 AFTER_ESCAPE = 0.05  # seconds within which the rest of an arrow comes

@@ -98,13 +98,13 @@ def main_picture(board: Board, choice: Choice, now: datetime, columns: int, rows
     body += made
     if rows is None:
         return body
-    body = body[: rows - 1] + [""] * max(0, rows - 1 - len(body))
+    body = body[: rows - 1] + [""] * max(0, rows - 1 - len(body)) if rows > 1 else []
     more = f"  {first + 1}-{first + len(shown)} of {len(listed)}" if len(shown) < len(listed) else ""
     return [*body, _footer(choice, more, columns)]
 
 
 def _title(board: Board, choice: Choice, now: datetime, columns: int) -> str:
-    at = f"  {now:%H:%M:%S} UTC"
+    at = f"  {now:%H:%M:%S} UTC" if columns > 40 else ""
     said = fitted(escaped(f"{board.name}: {choice.trouble or board.sentence}"), columns - len(at))
     shown = click.style(said, fg="red", bold=True) if choice.trouble else click.style(said, bold=True)
     return shown + " " * max(0, columns - len(at) - cell_len(said)) + at
@@ -153,7 +153,7 @@ def _server_cells(told: dict[str, Any], now: datetime) -> list[str]:
 def _job_cells(line: Line, board: Board, now: datetime) -> list[str]:
     job = board.job(line.number)
     said = "" if job is None else _said(job, board, now)
-    return [f"#{line.number}", line.name, line.kind, line.server, escaped(said)]
+    return [f"#{line.number}", *map(escaped, (line.name, line.kind, line.server, said))]
 
 
 def _said(job: Job, board: Board, now: datetime) -> str:
@@ -211,9 +211,9 @@ def log_picture(log: Log, board: Board, choice: Choice, columns: int, rows: int)
     job = board.job(log.job)
     kind = "" if job is None else job.result.result if job.result is not None else job.state
     name = "" if job is None else job.spec.name
-    title = fitted(f"#{log.job} {name} {kind}", columns - 1)
+    title = fitted(escaped(f"#{log.job} {name} {kind}"), columns)
     room = max(1, rows - 2)
-    if choice.up and log.lines:  # what comes meanwhile does not move what is being read
+    if choice.up and choice.seen and log.lines:  # what comes meanwhile does not move what is being read
         choice.up += max(0, len(log.lines) - choice.seen)
     choice.seen = len(log.lines) or choice.seen
     choice.up = max(0, min(choice.up, len(log.lines) - room))
@@ -228,7 +228,7 @@ def log_picture(log: Log, board: Board, choice: Choice, columns: int, rows: int)
         click.style(title, bold=True),
         *shown,
         click.style(fitted(LOG_KEYS + kept + escaped(said), columns), dim=True),
-    ]
+    ][-rows:]
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> list[str]:
