@@ -95,7 +95,7 @@ class Turns(Record, frozen=True, kw_only=True):
 # -- figures
 
 
-class Spread(Record, frozen=True, kw_only=True):
+class Spans(Record, frozen=True, kw_only=True):
     """How some spans of time are spread: how many, the median, what 90 and 95 of 100 stay within, the longest."""
 
     count: int
@@ -123,8 +123,8 @@ class Tally(Record, frozen=True, kw_only=True):
     end: Moment
     results: dict[str, int] = {}
     share: float | None = None
-    took: Spread | None = None
-    waited: Spread | None = None
+    took: Spans | None = None
+    waited: Spans | None = None
     packages: int = 0
     cached: int = 0
     spared: float = 0.0
@@ -142,7 +142,7 @@ class OfName(Record, frozen=True, kw_only=True):
     name: str
     runs: int
     share: float | None = None
-    took: Spread | None = None
+    took: Spans | None = None
     share_before: float | None = None
     median_before: float | None = None
 

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from bnet.model.report import Figures, Line, Spread, Tally
+from bnet.model.report import Figures, Line, Spans, Tally
 from bnet.report.charts import Chart, Row
 from bnet.report.words import local, percent, plural, span
 
@@ -131,7 +131,7 @@ def _figure(of: Tally, name: str) -> float | None:
         return of.cached / of.packages if of.packages else None
     first, _, inner = name.partition(".")
     found = getattr(of, first)
-    if isinstance(found, Spread):
+    if isinstance(found, Spans):
         found = getattr(found, inner)
     return None if found is None else float(found)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from statistics import median
 
 from bnet.model.history import Past, Stint
-from bnet.model.report import Spread, Tally
+from bnet.model.report import Spans, Tally
 from bnet.model.server import Server
 from bnet.report.facts import BAD, GOOD, brought_by
 
@@ -15,13 +15,13 @@ CACHED = ("instant", "fresh", "local", "remote")  # tiers in which the command w
 Usual = Mapping[str, float]
 
 
-def spread(values: Iterable[float]) -> Spread | None:
+def spread(values: Iterable[float]) -> Spans | None:
     """Return how values are spread, each figure one of them; None if there are none."""
     row = sorted(values)
     if not row:
         return None
     at = {share: round(row[math.ceil(share * len(row)) - 1], 3) for share in (0.5, 0.9, 0.95, 1.0)}
-    return Spread(count=len(row), median=at[0.5], p90=at[0.9], p95=at[0.95], most=at[1.0])
+    return Spans(count=len(row), median=at[0.5], p90=at[0.9], p95=at[0.95], most=at[1.0])
 
 
 def share_of(ended: Iterable[Past]) -> float | None:
