@@ -11,6 +11,7 @@ from bnet.codec.documents import BROKEN
 from bnet.codec.view import File, View, advance
 from bnet.model.base import Record
 from bnet.model.notify import Notifications
+from bnet.model.report import Reports
 from bnet.model.schedule import Table
 from bnet.model.source import Followed
 from bnet.model.state import InboxFile, Problem
@@ -26,7 +27,7 @@ def freeze(view: View, commit: str | None) -> bytes:
     tables = {
         path: msgspec.msgpack.encode(each)
         for path, each in view.records.items()
-        if isinstance(each, Table | Followed | Notifications)
+        if isinstance(each, Table | Followed | Notifications | Reports)
     }
     kept = (
         VERSION,
@@ -78,12 +79,13 @@ def thaw(data: bytes) -> tuple[View, str] | None:
     ), commit
 
 
-def _decoder(path: str) -> "msgspec.msgpack.Decoder[Record]":
-    if path == layout.NOTIFICATIONS:
-        return _NOTIFICATIONS
-    return _TABLE if layout.source_file(path) is None else _SOURCE
+def _decoder(path: str) -> msgspec.msgpack.Decoder[Record]:
+    return _NAMED.get(path) or (_TABLE if layout.source_file(path) is None else _SOURCE)
 
 
 _TABLE: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Table)
 _SOURCE: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Followed)
-_NOTIFICATIONS: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Notifications)
+_NAMED: dict[str, msgspec.msgpack.Decoder[Record]] = {
+    layout.NOTIFICATIONS: msgspec.msgpack.Decoder(Notifications),
+    layout.REPORTS_FILE: msgspec.msgpack.Decoder(Reports),
+}

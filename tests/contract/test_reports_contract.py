@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from worlds import NOON, Machine, MemoryWorld, World, claim, finish, in_memory, register, submit
 
+from bnet import scaffold
 from bnet.app import reports
 from bnet.app.audit import audit
 from bnet.app.steward.office import at_once
 from bnet.app.steward.reporting import Reporting, is_wanted
 from bnet.codec import layout
 from bnet.codec.documents import decode, encode
+from bnet.codec.frozen import thaw
 from bnet.errors import BnetError
 from bnet.faults import Call, Fault, script
 from bnet.host.index import LocalIndex
@@ -23,6 +25,9 @@ from bnet.ports.outside import Attachment
 from bnet.rules.change import Change
 from bnet.rules.reports import next_due
 from bnet.rules.transaction import Transaction
+from bnet.sitegen import reports as pages
+from bnet.sitegen.facts import Facts
+from bnet.wiring.site import theme_of
 
 FILE = "coordination/reports.yaml"
 HOURLY = b"hourly: {cron: 0 * * * *, period: 1h, keep: 3}\nother: {kind: detailed}\n"
@@ -240,6 +245,42 @@ def test_the_audit_finds_a_turn_that_goes_back_and_a_report_that_is_gone(
         "coordination/reports/hourly/2026-11-20T1400Z.json was removed although it was to be kept",
         "coordination/reports.state.json hourly is set back, so that it could be made again",
     ]
+
+
+@in_memory
+def test_they_are_pages_of_the_dashboard_that_its_policy_lets_be_drawn(
+    scheduled: World, tmp_path: Path
+) -> None:
+    machine = scheduled.machine("s1")
+    machine.ledger.transact(submit("wheel"))
+    machine.ledger.transact(claim(1))
+    machine.clock.seconds = 1800
+    machine.ledger.transact(finish(1, code=3))
+    scheduled.person({FILE: HOURLY.replace(b"{cron", b"{kind: analytics, description: <b>, cron")})
+    turn(machine, tmp_path, 0.6)
+    turn(machine, tmp_path, 1.01)
+    facts = Facts(
+        state=machine.ledger.state,
+        hub="",
+        now=machine.clock.now(),
+        reports=reports.kept_blobs(machine.ledger),
+    )
+    made = {part.name: part for part in pages.parts(facts, theme_of(scaffold.root() / "site"))}
+    assert sorted(made) == ["reports.html", "reports/hourly/2026-11-20T1300Z.html"]
+    listed, page = (
+        part.render(machine.hub.contents(part.needs))[name] for name, part in sorted(made.items())
+    )
+    assert 'href="reports/hourly/2026-11-20T1300Z.html"' in listed and "&lt;b&gt;" in listed
+    assert "1 job ended, 0 % of those" in page and 'href="../../jobs/0000/1.html"' in page and "<svg" in page
+    assert "style=" not in page, "which the policy of the pages forbids"
+    assert all(part.key for name, part in made.items() if name != "reports.html"), "never made again"
+
+
+@in_memory
+def test_reports_need_not_be_parsed_again_by_the_next_process(scheduled: World) -> None:
+    machine = scheduled.machine("s1")
+    kept = thaw(machine.ledger.snapshot.freeze_dry())
+    assert kept is not None and kept[0].records[FILE] == machine.ledger.snapshot.view.records[FILE]
 
 
 # -- sending

@@ -23,6 +23,7 @@ from bnet.codec.inbox import parse_commands
 from bnet.codec.monitoring import read_monitoring
 from bnet.codec.notifications import read_notifications
 from bnet.codec.pipelines import read_pipelines
+from bnet.codec.reports import read_reports
 from bnet.codec.resubmission import to_file
 from bnet.codec.sizes import parse_size
 from bnet.codec.tree import read_tree
@@ -58,6 +59,7 @@ from bnet.model.tree import Tree
 from bnet.notify.intake import escalated, take_in
 from bnet.notify.outbox import due
 from bnet.notify.wording import worded
+from bnet.report.periods import edges
 from bnet.rules.clocks import Skew
 from bnet.rules.leases import Observed, Sighting
 from bnet.rules.pipelines import Run, expand, foresee
@@ -584,6 +586,17 @@ def notifications(data: bytes) -> None:
 
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
+def reports(data: bytes) -> None:
+    """`reports.yaml` is sound, or `Invalid`; what is sound has periods, one after another."""
+    try:
+        found = read_reports(data, "reports.yaml").reports
+    except Invalid as error:
+        check_error(error)
+        return
+    end = datetime(2026, 10, 26, tzinfo=UTC)
+    for each in found.values():
+        row = edges(end, str(each.report.period), each.span, each.report.timezone)
+        must(list(row) == sorted(row) and row[-1] == end, "has periods that overlap")
 
 
 def _pipelines() -> list[bytes]:
@@ -640,6 +653,16 @@ TARGETS = (
             b"quiet: {start: '22:00', end: '08:00', zone: UTC, exceptions: ['*.critical']}\n",
         ],
         3.0,
+    ),
+    Target(
+        "reports",
+        "yaml",
+        reports,
+        lambda: [
+            b"daily: {cron: 0 6 * * 1-5, timezone: Europe/Berlin, deliver: [a], attach: [pdf, csv]}\n",
+            b"x:\n  period: 12h\n  kind: analytics\n  names: ['a*']\n  keep: 3\nmonthly:\n",
+        ],
+        0.6,
     ),
     Target("environments", "yaml", environments, lambda: _ENVIRONMENTS, 0.6),
     Target(
