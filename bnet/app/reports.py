@@ -57,7 +57,7 @@ def figures(
         now, by: when, and who makes it.
     """
     report, state = ordered.report, ledger.state
-    query = Query(since=ends[0].timestamp(), begun_by=ends[-1].timestamp())
+    query = Query(since=ends[0].timestamp(), asked_until=ends[-1].timestamp())
     past = search(ledger, index, query)
     there = {each.number for each in past}
     # Of one that was submitted long ago and runs still, no index says when it was.

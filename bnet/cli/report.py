@@ -14,10 +14,9 @@ from bnet.codec.crons import zone_of
 from bnet.codec.shown import escaped
 from bnet.files import write_atomic
 from bnet.model.report import FORMATS, Figures, Ordered, ReportFormat
-from bnet.model.state import State
 
 ENDS = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv", ".json": "json", ".pdf": "pdf"}
-HEADS = ("REPORT", "KIND", "PERIOD", "NEXT", "KEPT", "NEWEST", "")
+HEADS = ("REPORT", "KIND", "PERIOD", "NEXT (UTC)", "KEPT", "NEWEST (UTC)", "")
 KINDS = ("summary", "detailed", "analytics")
 
 
@@ -135,7 +134,7 @@ def _put(made: Figures, form: ReportFormat, output: Path | None) -> None:
     from bnet.report.formats import rendered
 
     data = rendered(made, form)
-    if output is None or str(output) == "-":
+    if output is None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
@@ -147,8 +146,9 @@ def _put(made: Figures, form: ReportFormat, output: Path | None) -> None:
 
 
 def _list(app: App, *, as_json: bool) -> None:
-    state, now = app.read().state, app.machine.clock.now()
-    told = _told(state, now)
+    from bnet.app.told.reports import describe_reports
+
+    told = describe_reports(app.read().state, app.machine.clock.now())
     rows = [
         [
             each["name"],
@@ -162,35 +162,6 @@ def _list(app: App, *, as_json: bool) -> None:
         for each in told
     ]
     out_list(told, HEADS, rows, "", as_json=as_json)
-
-
-def _told(state: State, now: datetime) -> list[dict[str, Any]]:
-    from bnet.app.reports import named
-    from bnet.codec.reports import USUAL
-    from bnet.rules.reports import kept_of
-    from bnet.rules.wallclock import moments
-
-    found = []
-    for name in [*USUAL, *sorted(state.reports.keys() - USUAL.keys())]:
-        ordered, turn = named(state, name), state.turns.get(name)
-        asked = ordered.report
-        coming = None if ordered.times is None else next(moments(ordered.times, asked.timezone, now), None)
-        found.append(
-            {
-                "name": name,
-                "kind": asked.kind,
-                "period": asked.period,
-                "timezone": asked.timezone,
-                "cron": asked.cron,
-                "next": None if coming is None else f"{coming:%Y-%m-%dT%H:%M:%SZ}",
-                "kept": [f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in kept_of(state, name)],
-                "deliver": list(asked.deliver),
-                "owed": {} if turn is None else {at: list(each.to) for at, each in turn.owed.items()},
-                "trouble": next((e.trouble for e in turn.owed.values() if e.trouble), "") if turn else "",
-                "description": asked.description,
-            }
-        )
-    return found
 
 
 def _short(moment: str | None) -> str:

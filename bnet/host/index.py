@@ -277,9 +277,9 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
         if moment is not None:
             where.append(f"coalesce(j.finished, j.submitted) {sign} ?")
             values.append(moment)
-    if query.begun_by is not None:
+    if query.asked_until is not None:
         where.append("j.submitted <= ?")
-        values.append(query.begun_by)
+        values.append(query.asked_until)
     return where, values
 
 

@@ -82,7 +82,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         results: one of these.
         labels, packages: each of these.
         since, until: when it ended, or was submitted if it has not ended; seconds since 1970.
-        begun_by: only what had been submitted by then; likewise.
+        asked_until: only what had been submitted by then; likewise.
         limit: the newest so many; None for all.
     """
 
@@ -97,7 +97,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     packages: Sequence[str] = ()
     since: float | None = None
     until: float | None = None
-    begun_by: float | None = None
+    asked_until: float | None = None
     limit: int | None = None
 
 

@@ -7,7 +7,7 @@ import re
 from bnet.codec.shown import escaped
 from bnet.report.document import Document, Section, shown
 
-_MARKS = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_MARKS = re.compile(r"([\\`*_{}\[\]<>|~])")
 FORMULA = ("=", "+", "-", "@")
 
 

@@ -43,6 +43,7 @@ class Screen:
         for each in (self._wake, self._waker):
             os.set_blocking(each, False)
         self._drawn: list[str] = []
+        self._wiped = True  # what is on the screen is not what was drawn
         self._left = b""
 
     @contextmanager
@@ -69,7 +70,7 @@ class Screen:
 
     def _enter(self) -> None:
         tty.setcbreak(self._in)  # Ctrl-C stays a signal
-        self._drawn = []
+        self._wiped = True
         self._write(ENTER)
 
     def _leave(self) -> None:
@@ -79,7 +80,7 @@ class Screen:
             termios.tcsetattr(self._in, termios.TCSADRAIN, self._before)
 
     def _resized(self, number: int, frame: FrameType | None) -> None:
-        self._drawn = []
+        self._wiped = True
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
         raise Ended
@@ -106,11 +107,12 @@ class Screen:
     def draw(self, lines: Sequence[str]) -> None:
         """Show a picture: only lines that differ from the last one are written, in one go."""
         shown = list(lines) if coloured() else [_bare(line) for line in lines]
-        text = "" if self._drawn else "\x1b[2J"
+        before, wiped, self._wiped = self._drawn, self._wiped, False
+        before, text = ([], "\x1b[2J") if wiped else (before, "")
         for at, line in enumerate(shown):
-            if at >= len(self._drawn) or self._drawn[at] != line:
+            if at >= len(before) or before[at] != line:
                 text += f"\x1b[{at + 1};1H{line}\x1b[0m\x1b[K"
-        if len(self._drawn) > len(shown):
+        if len(before) > len(shown):
             text += f"\x1b[{len(shown) + 1};1H\x1b[J"
         self._drawn = shown
         if text:
