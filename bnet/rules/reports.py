@@ -4,7 +4,7 @@ Of firings that nobody was awake for, the newest one is made up for: the periods
 and `bnet report NAME --at TIME` gives them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -87,11 +87,14 @@ def take_up(tx: Transaction) -> None:
         turn = turns.get(name)
         if ordered.times is None or (turn is not None and _is_known(ordered, turn, tx.now)):
             continue
-        rewound = turn is not None and turn.version == ordered.version
-        owed = {} if turn is None else turn.owed
+        # What a wrong clock has made before its time would stand in the way of what comes then.
+        early = [at for at in kept_of(tx.state, name) if at > tx.now + AHEAD]
+        rewound = bool(early) or (turn is not None and turn.until > tx.now + AHEAD)
+        files: dict[str, bytes | None] = {layout.report_path(name, at): None for at in early}
+        owed = {} if turn is None else _without(turn.owed, early)
         turns[name] = Turn(version=ordered.version, until=tx.now, owed=owed)
         fields: dict[str, str | int] = {"rewound": 1} if rewound else {}
-        tx.apply(Change(verb="expect", target=TARGET + name, fields=fields))
+        tx.apply(Change(verb="expect", target=TARGET + name, fields=fields, files=files))
     for name in turns.keys() - {name for name, each in tx.state.reports.items() if each.times is not None}:
         del turns[name]
         tx.apply(Change(verb="forget-report", target=TARGET + name))
@@ -109,13 +112,18 @@ def keep(tx: Transaction, firing: Firing, figures: Figures) -> None:
     files: dict[str, bytes | None] = {path: encode(figures)}
     gone = old[: max(0, len(old) + 1 - ordered.report.keep)]
     files |= {layout.report_path(firing.name, at): None for at in gone}
-    owed = {key: each for key, each in turn.owed.items() if key not in {stamp(at) for at in gone}}
+    owed = _without(turn.owed, gone)
     if ordered.report.deliver:
         owed[stamp(firing.at)] = Owed(to=ordered.report.deliver)
     turns[firing.name] = replace(turn, until=firing.at, owed=owed)
     fields: dict[str, str | int] = {"at": stamp(firing.at), "jobs": figures.now.ended}
     tx.apply(Change(verb="report", target=TARGET + firing.name, fields=fields, files=files))
     _write(tx, turns)
+
+
+def _without(owed: Mapping[str, Owed], gone: Iterable[datetime]) -> dict[str, Owed]:
+    keys = {stamp(at) for at in gone}
+    return {key: each for key, each in owed.items() if key not in keys}
 
 
 def delivered(tx: Transaction, name: str, key: str, outcomes: Mapping[str, str]) -> None:

@@ -28,6 +28,7 @@ from bnet.rules.transaction import Transaction
 from bnet.sitegen import reports as pages
 from bnet.sitegen.facts import Facts
 from bnet.wiring.site import theme_of
+from bnet.wiring.steward import Office
 
 FILE = "coordination/reports.yaml"
 HOURLY = b"hourly: {cron: 0 * * * *, period: 1h, keep: 3}\nother: {kind: detailed}\n"
@@ -168,7 +169,9 @@ def test_a_turn_that_a_wrong_clock_put_ahead_is_set_back_in_the_open(
     turn(machine, tmp_path, 50.1)
     turn(machine, tmp_path, 1.5)
     turn(machine, tmp_path, 2.1)
-    assert kept(scheduled) == ["14:00", "14:00"], "that of the wrong day, and that of today"
+    assert kept(scheduled) == ["14:00"], "that of the wrong day is gone"
+    turn(machine, tmp_path, 50.1)
+    assert kept(scheduled) == ["14:00", "14:00"], "and was not in the way when its day came"
     assert faults(scheduled) == []
 
 
@@ -345,3 +348,13 @@ def test_where_nothing_can_be_sent_it_is_no_chore(sending: World, tmp_path: Path
     assert is_wanted(machine.ledger.state, now, sends=True)
     assert not is_wanted(machine.ledger.state, now, sends=False)
     assert next_due(machine.ledger.state, now) == NOON + timedelta(hours=2)
+
+
+def test_a_sync_rests_no_longer_than_until_the_next_report(sending: World, tmp_path: Path) -> None:
+    machine = sending.machine("s1")
+    machine.clock.seconds = 1800
+    office = Office.__new__(Office)  # of its parts, only the clock is asked
+    office._machine = machine  # type: ignore[assignment]  # it has one
+    assert office._until_report(machine.ledger.state) == 1800
+    sending.person({FILE: b"daily:\n"})
+    assert office._until_report(sending.machine("s2").ledger.state) is None

@@ -18,7 +18,7 @@ def report_faults(
 
     Args:
         before, after: the ledger.
-        rewound: the reports whose turn was ahead of the time.
+        rewound: the reports whose turn was ahead of the time, and what was kept of such a time with it.
         files: the kept reports that it wrote or removed.
     """
     for path, data in files.items():
@@ -28,7 +28,7 @@ def report_faults(
         if found is None:
             yield path, "is no report"
         elif data is None:
-            if _is_kept(*found, before, after):
+            if not _was_early(*found, after, rewound) and _is_kept(*found, before, after):
                 yield path, "was removed although it was to be kept"
         elif path in before.reported:
             yield path, "has changed"
@@ -56,6 +56,10 @@ def _wrong(name: str, at: datetime, before: State, after: State, data: bytes) ->
     except Unreadable:
         return "is none that can be read"
     return "" if (figures.name, figures.now.end) == (name, at) else "is of another time or name than its path"
+
+
+def _was_early(name: str, at: datetime, after: State, rewound: Sequence[str]) -> bool:
+    return TARGET + name in rewound and name in after.turns and at > after.turns[name].until
 
 
 def _is_kept(name: str, at: datetime, before: State, after: State) -> bool:
