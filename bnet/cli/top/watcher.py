@@ -46,7 +46,8 @@ class Watcher:
         """Bring this job's log with each look from now on; 0 for none."""
         self._wanted = job
         self.log = None
-        self._again.set()
+        if job:
+            self._again.set()
 
     def _work(self) -> None:
         pause = self._every
