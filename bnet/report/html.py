@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from bnet.codec.shown import escaped
 from bnet.report.charts import svg
-from bnet.report.document import Document, shown
+from bnet.report.parts import Document, shown
 
 if TYPE_CHECKING:
     import jinja2

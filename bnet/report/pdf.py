@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bnet.codec.shown import escaped
 from bnet.errors import BnetError
 from bnet.report.charts import COLOURS, Chart, bars
-from bnet.report.document import Document, Section, shown
+from bnet.report.parts import Document, Section, shown
 
 if TYPE_CHECKING:
     from fpdf import FPDF

@@ -5,7 +5,7 @@ import io
 import re
 
 from bnet.codec.shown import escaped
-from bnet.report.document import Document, Section, shown
+from bnet.report.parts import Document, Section, shown
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>|~])")
 FORMULA = ("=", "+", "-", "@")
@@ -41,7 +41,7 @@ def csv_text(told: Document) -> str:
     out = csv.writer(room, lineterminator="\n")
     out.writerow(("section", "row", "figure", "value"))
     for section in told.sections:
-        for row in section.rows:
+        for row in section.raw or section.rows:
             first = shown(row[0], section.columns[0].unit)
             for value, column in zip(row[1:], section.columns[1:], strict=True):
                 if value is not None and value != "":

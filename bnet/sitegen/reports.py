@@ -8,7 +8,8 @@ import msgspec
 from bnet.codec.documents import Unreadable, decode
 from bnet.model.report import Figures
 from bnet.report.charts import svg
-from bnet.report.document import document, shown
+from bnet.report.document import document
+from bnet.report.parts import shown
 from bnet.sitegen.facts import Facts
 from bnet.sitegen.page import Part
 from bnet.sitegen.rows import job_path

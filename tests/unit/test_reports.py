@@ -388,6 +388,7 @@ def test_the_csv_is_one_table_of_plain_figures_and_no_formula() -> None:
     rows = list(csv.reader(io.StringIO(rendered(figures(*past), "csv").decode())))
     assert rows[0] == ["section", "row", "figure", "value"] and {len(each) for each in rows} == {4}
     assert ["By name", "'=cmd()", "Median", "1.5"] in rows
+    assert ["At a glance", "succeeded", "This period", "1.0"] in rows
     assert not any(cell.startswith("=") for each in rows for cell in each)
 
 
