@@ -30,6 +30,7 @@ class Totals(NamedTuple):
         saved: seconds that commands took when they last ran and did not have to run now.
         failures: what failed, in the order of the graph.
         left: packages that were not tried after a failure, though they do not depend on it.
+        needs: of each package, what it depends on itself.
     """
 
     tiers: Mapping[str, int]
@@ -39,6 +40,7 @@ class Totals(NamedTuple):
     saved: float
     failures: Sequence[Failure]
     left: Sequence[str]
+    needs: Mapping[str, Sequence[str]]
 
 
 def totals(report: Report, graph: Graph) -> Totals:
@@ -62,6 +64,7 @@ def totals(report: Report, graph: Graph) -> Totals:
             if each.result != "skipped"
         ],
         left=blocked.get("", ()),
+        needs={each.name: graph.needs(each.name) for each in report.outcomes},
     )
 
 

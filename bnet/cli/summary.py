@@ -99,6 +99,7 @@ def described(report: "Report", totals: "Totals") -> dict[str, Any]:
                 "result": each.result,
                 "reason": each.reason,
                 "key": each.key,
+                "needs": list(totals.needs[each.name]),
                 "began": round(each.begun - began, 6) if each.begun else None,
                 "seconds": round(each.seconds, 6),
                 "exit_code": each.exit_code,

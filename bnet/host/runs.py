@@ -22,6 +22,7 @@ from bnet.ports.machine import Clock
 LEFTOVER_GRACE_S = 2.0
 MOST_SAID = 16_000_000  # bytes of what a build says of itself
 MOST_LISTED = 100  # packages of it that its result lists
+MOST_NEEDS = 20_000  # characters of names that these need: the document is to stay small
 # Nothing is left to tidy up at the end, and taking the interpreter down takes milliseconds.
 BOOT = (
     "import os, sys; sys.path.append(sys.argv.pop(1)); "
@@ -262,9 +263,19 @@ def read_build(path: Path) -> BuildReport | None:
     except (OSError, *BROKEN):
         return None
     slowest = sorted(found.packages, key=lambda each: (each.result == "success", -each.seconds))
-    listed = tuple(each for each in slowest if _is_brief(each))[:MOST_LISTED]
+    listed = _within([each for each in slowest if _is_brief(each)][:MOST_LISTED])
     failed = sum(each.result != "success" for each in found.packages)
     return replace(found, packages=listed, failed=failed)
+
+
+def _within(listed: list[Built]) -> tuple[Built, ...]:
+    """Return packages without what they need where there is no room for it."""
+    found, room = [], MOST_NEEDS
+    for each in listed:
+        names = sum(map(len, each.needs))
+        found.append(each if names <= room else replace(each, needs=()))
+        room -= names if names <= room else 0
+    return tuple(found)
 
 
 def _is_brief(each: Built) -> bool:

@@ -169,13 +169,20 @@ class Artifact(Record, frozen=True, kw_only=True):
 
 
 class Built(Record, frozen=True, kw_only=True):
-    """A package that an attempt brought up to date, or could not: its tier, key, and how long it took."""
+    """A package that an attempt brought up to date, or could not: its tier, key, and how long it took.
+
+    Attributes:
+        needs: what it depends on itself; left out where that would be too much for the document.
+        saved: seconds that its command took when it last ran, where it did not have to.
+    """
 
     name: str
     tier: str | None = None
     result: str = "success"
     key: str = ""
     seconds: float = 0.0
+    needs: tuple[str, ...] = ()
+    saved: float = 0.0
 
 
 class BuildReport(Record, frozen=True, kw_only=True):
@@ -185,6 +192,7 @@ class BuildReport(Record, frozen=True, kw_only=True):
     cached: int
     failed: int = 0
     seconds: float = 0.0
+    saved: float = 0.0
     packages: tuple[Built, ...] = ()
 
 

@@ -1,17 +1,27 @@
-"""What builds came to: how each package was brought up to date last, how often from the cache, how long it takes."""
+"""The packages of the trees that were built of late: what depends on what, and how each was brought up to date."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from statistics import median
 
 import msgspec
+from markupsafe import Markup
 
+from bnet.build.draw import svg
+from bnet.build.draw.facts import Drawing, Node, summary
+from bnet.codec.addresses import shown
 from bnet.model.job import Built, Job
 from bnet.sitegen.facts import Facts
-from bnet.sitegen.tables import Section, job, name, number, state, text, when
+from bnet.sitegen.page import Part
+from bnet.sitegen.rows import job_path
+from bnet.sitegen.theme import Theme
 from bnet.sitegen.words import clipped, span
 
-MOST = 300
+PATH = "packages.html"
+MOST = 300  # packages of all trees together
+MOST_TREES = 20
+LARGEST = 120_000  # bytes of pictures that the page has room for
+LONGEST = 100  # characters of a name
 CACHED = ("instant", "fresh", "local", "remote")  # tiers in which the command was not run
 
 
@@ -23,53 +33,154 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     built: Built
 
 
-def sections(facts: Facts) -> list[Section]:
-    """Return the packages of the builds that are in the ledger, and how much of those builds came from the cache."""
-    builds = [
+Times = Mapping[str, Sequence[Found]]  # package -> its times, the newest last
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A package as a line of a list; `anchor` is its place on the page."""
+
+    anchor: str
+    name: str
+    last: Built
+    job: int
+    at: datetime
+    times: int
+    cached: float
+    typical: str
+    needs: Sequence[str]
+
+    @property
+    def href(self) -> str:
+        """Where the page of the job is that built it last, from the root."""
+        return job_path(self.job)
+
+
+class Tree(msgspec.Struct, frozen=True, kw_only=True):
+    """A source tree: what it is called, its packages, the picture of them, and where that is as a file."""
+
+    title: str
+    rows: Sequence[Row]
+    left_out: int
+    told: str
+    picture: Markup
+    file: str
+
+
+def builds_of(facts: Facts) -> list[Job]:
+    """Return the jobs in the ledger that have built packages, in the order of their numbers."""
+    return [
         each for _, each in sorted(facts.state.jobs.items()) if each.result is not None and each.result.build
     ]
+
+
+def parts(facts: Facts, theme: Theme) -> Iterator[Part]:
+    """Yield the page of the packages, and each picture as a file."""
+    trees, drawings = list[Tree](), dict[str, Drawing]()
+    room, left = MOST, LARGEST
+    for at, (title, times) in enumerate(sorted(by_tree(builds_of(facts)).items())[:MOST_TREES], 1):
+        names = sorted(times)[:room]
+        room -= len(names)
+        rows = [_row(name, times[name], f"p{at}-{place}") for place, name in enumerate(names)]
+        drawing = drawing_of(title, {name: times[name] for name in names})
+        picture = svg.part_of_page(drawing, {row.name: f"#{row.anchor}" for row in rows})
+        file = f"packages/{at}.svg"
+        drawings[file] = drawing
+        fits = len(names) > 0 and len(picture.encode()) <= left
+        left -= len(picture.encode()) if fits else 0
+        trees.append(
+            Tree(
+                title=clipped(title, LONGEST),
+                rows=rows,
+                left_out=len(times) - len(names),
+                told=summary(drawing),
+                picture=Markup(picture) if fits else Markup(),  # each text in it was escaped
+                file=file,
+            )
+        )
     lately = span(facts.state.settings.retention.finished)
-    about = f"Of the builds that ended within {lately}; older ones are in the archive."
-    return [_packages(builds, about), _builds(builds)]
+    yield theme.part(PATH, "packages.html", facts, view=trees, lately=lately)
+    for file, drawing in drawings.items():
+        yield _picture(file, drawing)
 
 
-def _packages(builds: Sequence[Job], about: str) -> Section:
-    found: dict[str, list[Found]] = {}
+def _picture(file: str, drawing: Drawing) -> Part:
+    return Part(name=file, render=lambda _: {file: svg.render(drawing)})
+
+
+def by_tree(builds: Sequence[Job]) -> dict[str, dict[str, list[Found]]]:
+    """Return what was built of each source tree, by the tree's address and the package's name."""
+    found: dict[str, dict[str, list[Found]]] = {}
     for each in builds:
         assert each.result is not None and each.result.build is not None
+        source = each.spec.source
+        tree = found.setdefault(shown((source and source.repository) or "working trees"), {})
         for built in each.result.build.packages:
             one = Found(job=each.number, at=each.result.finished_at, built=built)
-            found.setdefault(built.name, []).append(one)
-    rows = []
-    for title, times in sorted(found.items()):
-        last, ran = times[-1], [one.built.seconds for one in times if one.built.tier not in CACHED]
-        cached = sum(one.built.tier in CACHED for one in times)
-        rows.append(
-            [name(clipped(title, 100)), state(last.built.result), text(last.built.tier), number(len(times)),
-             number(f"{100 * cached / len(times):.0f} %"), number(span(median(ran)) if ran else ""),
-             job(last.job), when(last.at)]
-        )  # fmt: skip
-    heads = ("Package", "Last", "Tier", "Times", "Cached", "Built in", "Job", "When")
-    nothing = "No job has built packages lately: bnet submit --package NAME asks for one."
-    left_out = max(0, len(rows) - MOST)
-    return Section(
-        title="Packages", heads=heads, rows=rows[:MOST], nothing=nothing, about=about, left_out=left_out
+            tree.setdefault(built.name, []).append(one)
+    return found
+
+
+def _row(name: str, times: Sequence[Found], anchor: str) -> Row:
+    last = times[-1]
+    ran = [one.built.seconds for one in times if one.built.tier not in CACHED and one.built.tier]
+    return Row(
+        anchor=anchor,
+        name=name,
+        last=last.built,
+        job=last.job,
+        at=last.at,
+        times=len(times),
+        cached=sum(one.built.tier in CACHED for one in times) / len(times),
+        typical=span(median(ran)) if ran else "",
+        needs=last.built.needs,
     )
 
 
-def _builds(builds: Sequence[Job]) -> Section:
-    rows = []
-    for each in reversed(builds[-MOST:]):
-        assert each.result is not None and each.result.build is not None
-        told = each.result.build
-        share = f"{100 * told.cached / told.total:.0f} %" if told.total else ""
-        rows.append(
-            [job(each.number), name(each.spec.name), state(each.result.result), number(told.total),
-             number(told.cached), number(share), number(told.failed), number(span(told.seconds)),
-             when(each.result.finished_at)]
-        )  # fmt: skip
-    heads = ("Job", "Name", "Result", "Packages", "From the cache", "Share", "Failed", "Took", "When")
-    left_out = max(0, len(builds) - MOST)
-    return Section(
-        title="Builds and the cache", heads=heads, rows=rows, nothing="There was no build.", left_out=left_out
+def drawing_of(title: str, times: Times) -> Drawing:
+    """Return what is to be drawn of a tree: of each package the last time, and how long its command took then."""
+    last = {name: found[-1].built for name, found in times.items()}
+    took = {name: _seconds(found) for name, found in times.items()}
+    nodes = tuple(
+        Node(name, last[name].needs, last[name].tier, last[name].result, took[name]) for name in _order(last)
     )
+    return Drawing(nodes, title, tuple(_longest(nodes)))
+
+
+def _seconds(found: Sequence[Found]) -> float | None:
+    """Return how long a package's command took when it ran last; None if it never did lately."""
+    ran = [one.built.seconds for one in found if one.built.tier not in CACHED and one.built.tier]
+    return ran[-1] if ran else None
+
+
+def _order(last: Mapping[str, Built]) -> list[str]:
+    """Return packages after what they need; two builds may disagree so that there is a circle: it is cut."""
+    done: dict[str, None] = {}
+    begun: set[str] = set()
+    for name in sorted(last):
+        stack = [(name, False)]
+        while stack:
+            at, leaving = stack.pop()
+            if leaving:
+                done[at] = None
+            elif at not in begun:
+                begun.add(at)
+                stack.append((at, True))
+                stack += [(each, False) for each in sorted(last[at].needs, reverse=True) if each in last]
+    return list(done)
+
+
+def _longest(nodes: Sequence[Node]) -> list[str]:
+    """Return the chain of packages whose commands take longest one after another."""
+    best: dict[str, float] = {}
+    before: dict[str, str] = {}
+    for node in nodes:
+        needed = max((each for each in node.dependencies if each in best), key=best.__getitem__, default=None)
+        best[node.name] = (node.seconds or 0.0) + (0.0 if needed is None else best[needed])
+        if needed is not None:
+            before[node.name] = needed
+    if not any(best.values()):
+        return []
+    chain = [max(best, key=best.__getitem__)]
+    while chain[-1] in before:
+        chain.append(before[chain[-1]])
+    return chain[::-1]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bnet.sitegen import history, job, jobs, messages, overview, reports, servers, things
+from bnet.sitegen import history, job, jobs, messages, overview, packages, reports, servers, things
 from bnet.sitegen.facts import Facts
 from bnet.sitegen.page import Part
 from bnet.sitegen.theme import Theme
@@ -19,6 +19,7 @@ def parts(facts: Facts, theme: Theme) -> Iterator[Part]:
     yield theme.part("index.html", "overview.html", facts, view=overview.view(facts, at))
     yield servers.part(facts, theme, at)
     yield messages.part(facts, theme)
+    yield from packages.parts(facts, theme)
     yield from things.parts(facts, theme)
     yield from history.parts(facts, theme, days)
     yield from reports.parts(facts, theme)

@@ -13,8 +13,9 @@ from bnet.sitegen.facts import Facts
 from bnet.sitegen.page import Part
 
 # No script or style within a page, nothing from elsewhere; a page that somebody got something into is still dead.
+# A `blob:` is what a script of the site has made itself: a picture on its way to a file.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'"
 )
 NAVIGATION = (
@@ -24,6 +25,7 @@ NAVIGATION = (
     ("history.html", "History"),
     ("reports.html", "Reports"),
     ("packages.html", "Packages"),
+    ("cache.html", "Cache"),
     ("artifacts.html", "Artifacts"),
     ("deployments.html", "Deployments"),
     ("schedules.html", "Schedules"),

@@ -1,4 +1,4 @@
-"""The pages of things beside jobs and servers: packages, artifacts, deployments, schedules, sources, locks, deeds."""
+"""The pages of things beside jobs and servers: cache, artifacts, deployments, schedules, sources, locks, deeds."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from bnet.app.told.releases import describe_environments
 from bnet.app.told.schedules import describe as describe_schedules
 from bnet.app.told.sources import describe_sources
 from bnet.codec.addresses import shown
-from bnet.sitegen import packages
+from bnet.sitegen import cache
 from bnet.sitegen.facts import Facts
 from bnet.sitegen.page import Part
 from bnet.sitegen.rows import moment
@@ -31,7 +31,7 @@ class Thing(NamedTuple):
 def parts(facts: Facts, theme: Theme) -> Iterator[Part]:
     """Yield these pages."""
     for path, title, make in (
-        ("packages.html", "Packages", packages.sections),
+        ("cache.html", "Cache", cache.sections),
         ("artifacts.html", "Artifacts", artifacts),
         ("schedules.html", "Schedules", schedules),
         ("sources.html", "Sources", sources),

@@ -1,5 +1,6 @@
 """A graph as a picture that needs no program to draw it: columns from left to right, in the order of the build."""
 
+from collections.abc import Mapping
 from html import escape
 from itertools import pairwise
 
@@ -18,9 +19,10 @@ HEAD = 62  # for the title
 
 
 class _Frame:
-    """Pixels of a layout."""
+    """Pixels of a layout, below a head."""
 
-    def __init__(self, drawing: Drawing, layout: Layout) -> None:
+    def __init__(self, drawing: Drawing, layout: Layout, head: int = HEAD) -> None:
+        self.head = head
         self.height = 40 if any(_second(node) for node in drawing.nodes) else 28
         self.pitch = self.height + 14
         self.across = 0.0
@@ -40,7 +42,12 @@ class _Frame:
 
     def middle(self, row: float) -> float:
         """Return the height of a row's middle."""
-        return HEAD + EDGE + row * self.pitch + self.height / 2
+        return self.head + EDGE + row * self.pitch + self.height / 2
+
+    @property
+    def down(self) -> float:
+        """Return the height of the picture."""
+        return self.head + 2 * EDGE + max(0.0, self.layout.rows * self.pitch - 14)
 
     def right(self, column: int) -> float:
         """Return where a column ends."""
@@ -58,7 +65,7 @@ def render(drawing: Drawing) -> str:
     across = max(
         frame.lefts[-1] - GAP + EDGE, 2 * EDGE + 10.5 * len(title), 2 * EDGE + SMALL * len(about), 240
     )
-    down = HEAD + 2 * EDGE + max(0.0, layout.rows * frame.pitch - 14)
+    down = frame.down
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="bnet-graph" role="img" '
         f'aria-label="{_safe(f"{title}: {about}")}" '
@@ -73,6 +80,29 @@ def render(drawing: Drawing) -> str:
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def part_of_page(drawing: Drawing, links: Mapping[str, str]) -> str:
+    """Return a drawing without words of its own, whose boxes are links, and which the page's style sheet dresses.
+
+    Boxes are `a.node` in the order of the drawing; an edge says in `data-ends` which two it joins.
+
+    Args:
+        drawing: what is to be drawn.
+        links: package -> where its box leads.
+    """
+    layout = lay_out(edges_of(drawing.nodes))
+    frame = _Frame(drawing, layout, head=0)
+    across, down = frame.lefts[-1] - GAP + EDGE, frame.down
+    boxes = (
+        f'<a class="node" href="{_safe(links[node.name])}">{_box(node, at, frame, node.name in drawing.critical)}</a>'
+        for at, node in enumerate(drawing.nodes)
+    )
+    head = (
+        f'<svg class="bnet-graph" role="group" aria-label="{_safe(summary(drawing))}" '
+        f'width="{across:.0f}" height="{down:.0f}" viewBox="0 0 {across:.0f} {down:.0f}">'
+    )
+    return "\n".join([head, *_edges(drawing, frame), *boxes, "</svg>"])
 
 
 def _edges(drawing: Drawing, frame: _Frame) -> list[str]:
@@ -99,7 +129,8 @@ def _edge(one: int, two: int, between: list[float], frame: _Frame, kind: str) ->
         if column != layout.column[two]:
             path += f"H{x:.1f}"
     tip = f"M{frame.lefts[column]:.1f} {y:.1f}l-7 -3.5v7z"
-    return f'<path class="{kind}edge" d="{path}"/><path class="{kind}tip" d="{tip}"/>'
+    ends = f'data-ends="{one} {two}"'
+    return f'<path class="{kind}edge" {ends} d="{path}"/><path class="{kind}tip" {ends} d="{tip}"/>'
 
 
 def _box(node: Node, at: int, frame: _Frame, hot: bool) -> str:
