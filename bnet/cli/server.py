@@ -1,15 +1,21 @@
 """`bnet server`: the machines of the network."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from bnet.app.submit import send
 from bnet.app.told.jobs import by_name, describe_server
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.render import note, out_list, word
+from bnet.codec.shown import escaped
+from bnet.codec.sizes import size_text
 from bnet.errors import BnetError
 from bnet.model.command import Command, DrainServer, PauseServer, ResumeServer
+from bnet.model.rollup import Hour, Spread
+from bnet.rules.rollup import KEPT
 
 if TYPE_CHECKING:
     from bnet.app.hub.leave import Left
@@ -35,6 +41,58 @@ def list_servers(app: App, as_json: bool) -> None:
     told = [describe_server(each, state) for each in by_name(state.servers)]
     nothing = "no servers; make one with `bnet join HUB --name NAME`"
     out_list(told, HEADS, map(server_row, told), nothing, as_json=as_json)
+
+
+@server.command()
+@click.argument("name", required=False)
+@click.option(
+    "--days",
+    type=click.IntRange(1, KEPT.days),
+    default=1,
+    show_default=True,
+    help="Of how many days; a server keeps 14.",
+)
+@json_option
+@pass_app
+def metrics(app: App, name: str | None, days: int, as_json: bool) -> None:
+    """Print a server's figures hour by hour: the mean, and the most of it in brackets.
+
+    Counted from the newest hour that it has told of; without a name, of this machine.
+
+    Example: bnet server metrics build2 --days 3
+    """
+    from bnet.app.told.figures import hours_told
+
+    name, ledger = _name(app, name), app.machine.ledger(app.url)
+    look = ledger.refresh()
+    app.machine.keep(app.url, ledger)
+    if name not in ledger.state.servers:
+        raise BnetError(f"there is no server {escaped(name)}", hint="`bnet server list` shows them")
+    hours = hours_told(ledger.hub, look, name, timedelta(days=days))
+    nothing = f"{name} has told no figures of a whole hour yet"
+    told = [msgspec.to_builtins(each) for each in hours]
+    out_list(told, HOUR_HEADS, map(hour_row, hours), nothing, as_json=as_json)
+
+
+HOUR_HEADS = ("HOUR", "CPU", "MEMORY", "LOAD", "NETWORK", "RUNS", "DISKS")
+
+
+def hour_row(told: Hour) -> list[str]:
+    """Return the cells of an hour."""
+    disks = (f"{escaped(path)} {_figure(each, '%')}" for path, each in sorted(told.disk.items()))
+    return [
+        f"{told.hour:%Y-%m-%d %H:%M}",
+        _figure(told.cpu, "%"),
+        _figure(told.memory, "%"),
+        _figure(told.load),
+        "" if told.network is None else f"{size_text(round(told.network.mean))}/s",
+        _figure(told.runs),
+        ", ".join(disks),
+    ]
+
+
+def _figure(told: Spread | None, unit: str = "") -> str:
+    return "" if told is None else f"{told.mean:.3g}{unit} ({told.most:.3g})"
 
 
 HEADS = ("SERVER", "WANTED", "SLOTS", "RUNS", "LABELS", "WHY")

@@ -74,7 +74,25 @@ def path_of(day: date) -> str:
     return f"{FOLDER}{day:%Y-%m-%d}.json"
 
 
+def day_of(path: str) -> str:
+    """Return the day of a file, as in `2026-11-20`; "" of what is none."""
+    found = _DAY.fullmatch(path)
+    return "" if found is None else found[1]
+
+
+def since(hours: Iterable[Hour], span: timedelta) -> list[Hour]:
+    """Return the hours of the last so long before the end of the newest one, in order, each once.
+
+    Counted from what was told last, not from the present: of a server that is gone its last hours are asked for.
+    """
+    known = {each.hour: each for each in hours}
+    if not known:
+        return []
+    newest = max(known)
+    return [known[hour] for hour in sorted(known) if newest - hour < span]
+
+
 def past(names: Iterable[str], now: datetime) -> list[str]:
     """Return those of some files that have been there for long enough."""
     oldest = f"{now - KEPT:%Y-%m-%d}"
-    return [name for name in names if (found := _DAY.fullmatch(name)) is not None and found[1] < oldest]
+    return [name for name in names if (day := day_of(name)) and day < oldest]

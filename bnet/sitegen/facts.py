@@ -28,6 +28,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         beats: server -> its newest heartbeat.
         past: all jobs there ever were, open ones first, then the newest end.
         logs: server -> `<job>.<attempt>` -> the pieces of its log, in order.
+        days: server -> day -> the id of what holds the figures of its hours.
         durations: how long jobs took.
         letters: the messages, oldest first.
         acks: who acknowledged which, by its key.
@@ -43,6 +44,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     beats: Mapping[str, Heartbeat] = {}
     past: Sequence[Past] = ()
     logs: Mapping[str, Mapping[str, Sequence[Chunk]]] = {}
+    days: Mapping[str, Mapping[str, str]] = {}
     durations: Durations = Durations()
     letters: Sequence[Letter] = ()
     acks: Mapping[str, Sequence[Ack]] = {}

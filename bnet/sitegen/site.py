@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bnet.sitegen import history, job, jobs, messages, overview, packages, reports, servers, things
+from bnet.sitegen import history, job, jobs, messages, overview, packages, reports, resources, servers, things
 from bnet.sitegen.facts import Facts
 from bnet.sitegen.page import Part
 from bnet.sitegen.theme import Theme
@@ -18,6 +18,7 @@ def parts(facts: Facts, theme: Theme) -> Iterator[Part]:
     at, days = overview.present(facts), jobs.by_day(facts)
     yield theme.part("index.html", "overview.html", facts, view=overview.view(facts, at))
     yield servers.part(facts, theme, at)
+    yield from resources.parts(facts, theme)
     yield messages.part(facts, theme)
     yield from packages.parts(facts, theme)
     yield from things.parts(facts, theme)

@@ -66,6 +66,7 @@ def gathered(machine: Machine, url: str) -> Facts:
         beats={name: each.heartbeat for name, each in told.servers.items() if each.heartbeat is not None},
         past=search(ledger, index, Query()),
         logs={name: each.logs for name, each in told.servers.items()},
+        days={name: each.days for name, each in told.servers.items()},
         durations=machine.durations(url, state),
         letters=letters,
         acks=acks,

@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from bnet.app.told.figures import LARGEST, hours_of, hours_told
 from bnet.codec.documents import encode
-from bnet.model.rollup import Hour, Rolled, Spread
+from bnet.errors import BnetError
+from bnet.memory import MemoryHub, Repository
+from bnet.model.rollup import Hour, Hours, Rolled, Spread
 from bnet.model.server import Sample
-from bnet.rules.rollup import added, past, path_of, rolled, told, untold
+from bnet.ports.hub import Commit, Update
+from bnet.rules.rollup import added, day_of, past, path_of, rolled, since, told, untold
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -93,3 +97,41 @@ def test_a_day_stays_for_two_weeks() -> None:
     days = [path_of(NOON.date() - timedelta(days=age)) for age in (0, 14, 15, 400)]
     others = ["metrics/other.json", "metrics/2026-11-1.json", "runs/2026-01-01.json"]
     assert past([*days, *others], NOON) == days[2:]
+
+
+# -- what is read of them
+
+
+def test_hours_are_counted_from_the_newest_that_was_told() -> None:
+    hours = [hour(at) for at in (0, -23, -24, -30, 0)]
+    assert [each.hour.hour for each in since(hours, timedelta(days=1))] == [13, 12]
+    assert since([], timedelta(days=1)) == []
+
+
+def test_what_is_no_hour_is_passed_over() -> None:
+    odd = [
+        Hour(hour=NOON + timedelta(seconds=1)),
+        Hour(hour=NOON.replace(year=9999)),
+        Hour(hour=NOON.replace(year=1)),
+    ]
+    files = [encode(Hours(hours=(hour(), *odd))), b"{", b"[]", b" " * (LARGEST + 1)]
+    assert hours_of(files) == [hour()]
+
+
+def test_a_file_of_no_day_is_none() -> None:
+    assert [day_of(path) for path in (path_of(NOON.date()), "metrics/x.json", "metrics/2026-11-20.json/a")] == [
+        "2026-11-20", "", "",
+    ]  # fmt: skip
+
+
+def test_what_a_server_has_told_is_read_from_its_ref() -> None:
+    hub, at = MemoryHub(Repository()), NOON
+    commit = Commit(
+        parent=None, files={path_of(at.date()): encode(Hours(hours=(hour(),)))}, message="m\n", author="s1", at=at,
+        kind="telemetry",
+    )  # fmt: skip
+    oid = hub.write([commit])[0]
+    assert hub.push([Update(hub.telemetry_ref("s1"), "", oid)]) is None
+    assert hours_told(hub, hub.look(), "s1", timedelta(days=1)) == [hour()]
+    with pytest.raises(BnetError, match="s2 has told nothing"):
+        hours_told(hub, hub.look(), "s2", timedelta(days=1))

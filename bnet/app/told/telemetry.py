@@ -1,4 +1,4 @@
-"""What all servers have told of themselves: heartbeats, and which pieces of which logs their refs hold."""
+"""What all servers have told of themselves: heartbeats, and which logs and figures of days their refs hold."""
 
 import re
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from bnet.codec.documents import Unreadable, decode
 from bnet.model.base import Record
 from bnet.model.server import Heartbeat
 from bnet.ports.hub import Hub, Look
+from bnet.rules import rollup
 
 _CHUNK = re.compile(r"runs/[0-9]{4,13}/([0-9]{1,15}\.[0-9]{1,15})/log/([0-9]{1,15})")
 
@@ -28,11 +29,13 @@ class Told(Record, frozen=True, kw_only=True):
         tip: the commit.
         heartbeat: None if there is none that can be read.
         logs: `<job>.<attempt>` -> the pieces, in order.
+        days: days, as in `2026-11-20` -> the id of what holds the figures of their hours, the oldest first.
     """
 
     tip: str
     heartbeat: Heartbeat | None = None
     logs: dict[str, list[Chunk]] = {}
+    days: dict[str, str] = {}
 
 
 class AllTold(Record, frozen=True, kw_only=True):
@@ -65,7 +68,9 @@ def _told(hub: Hub, tip: str) -> Told:
         if match is not None:
             logs.setdefault(match[1], {})[int(match[2])] = blob
     whole = {key: [Chunk(*each) for each in sorted(chunks.items())] for key, chunks in logs.items()}
-    return Told(tip=tip, heartbeat=_heartbeat(hub, tip), logs=whole)
+    files = hub.blobs(tip, rollup.FOLDER)
+    days = {day: files[path] for path in sorted(files) if (day := rollup.day_of(path))}
+    return Told(tip=tip, heartbeat=_heartbeat(hub, tip), logs=whole, days=days)
 
 
 def _heartbeat(hub: Hub, tip: str) -> Heartbeat | None:
