@@ -37,11 +37,12 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
         key: orders jobs by their end, and is unlike that of any other job.
         submitted, finished: seconds since 1970; `finished` is None of an open job.
         labels, packages: each between line ends, as in `"\\nos=linux\\n"`.
+        source, branch, revision: of the repository that it ran in, without secrets; "" of one that ran in none.
+        built, cached, saved: packages that it brought up to date, those of them whose commands did not run, and the
+            seconds that these would have taken.
         blob: the archive file that holds the whole job, by its content's id; "" of one that is not archived.
-        revision: the commit that it ran, "" where that is not known.
         begun: when its first attempt began, in seconds since 1970.
         stints, brought: its attempts and what it built, as JSON: a list of `Stint` and one of `Brought`.
-        packages_total, packages_cached: of its build.
         text: what words are looked for in; empty in what a search returns.
     """
 
@@ -61,13 +62,16 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     labels: str
     packages: str
+    source: str = ""
+    branch: str = ""
+    revision: str = ""  # the commit; SQLite has that word for itself
+    built: int = 0
+    cached: int = 0
+    saved: float = 0.0
     blob: str = ""
-    revision: str = ""
     begun: float | None = None
     stints: str = ""
     brought: str = ""
-    packages_total: int = 0
-    packages_cached: int = 0
     text: str = ""
 
 

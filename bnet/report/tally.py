@@ -91,8 +91,8 @@ def tally(
         share=share_of(ended),
         took=spread(took(ended)),
         waited=spread(max(0.0, past.begun - past.submitted) for past in ended if past.begun is not None),
-        packages=sum(past.packages_total for past in ended),
-        cached=sum(past.packages_cached for past in ended),
+        packages=sum(past.built for past in ended),
+        cached=sum(past.cached for past in ended),
         spared=round(sum(max(0.0, usual.get(each.name, 0.0) - each.seconds) for each in cached), 1),
         busy=round(min(1.0, busy / there), 4) if there > 0 else None,
     )

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from bnet.codec.addresses import shown
 from bnet.model.history import Brought, Past, Stint
-from bnet.model.job import BuildReport, Job
+from bnet.model.job import BuildReport, Job, Source
 
 OPEN_AT = 1 << 42  # milliseconds; later than any end: what is still open comes before what has ended
 NUMBER_BITS = 20  # of a key; jobs that end in one millisecond are told apart by so much of their numbers
@@ -23,11 +24,10 @@ def past_of(job: Job, blob: str = "") -> Past:
     finished = None if result is None else result.finished_at.timestamp()
     at = OPEN_AT if finished is None else max(0, min(int(finished * 1000), OPEN_AT - 1))
     server = claim.server if claim is not None else None if result is None else result.server
-    packages = dict.fromkeys(spec.packages)
-    if result is not None and result.build is not None:
-        packages |= dict.fromkeys(each.name for each in result.build.packages)
+    packages, source = dict.fromkeys(spec.packages), spec.source or Source()
+    build = BuildReport(total=0, cached=0) if result is None or result.build is None else result.build
+    packages |= dict.fromkeys(each.name for each in build.packages)
     stints = [*_stints(job)]
-    build = None if result is None else result.build
     return Past(
         key=at << NUMBER_BITS | job.number & (1 << NUMBER_BITS) - 1,
         number=job.number,
@@ -45,14 +45,17 @@ def past_of(job: Job, blob: str = "") -> Past:
         attempts=len(job.attempts),
         labels=fenced(f"{name}={value}" for name, value in spec.labels.items()) if spec.labels else "",
         packages=fenced(packages) if packages else "",
+        source=shown(source.repository or ""),
+        branch=(source.ref or "").removeprefix("refs/heads/"),
+        revision=source.commit or "",
+        built=build.total,
+        cached=build.cached,
+        saved=build.saved,
         text=" ".join(_texts(job))[:LONGEST_TEXT],
         blob=blob,
-        revision=(spec.source.commit or spec.source.snapshot or "") if spec.source is not None else "",
         begun=min((each.begun for each in stints if each.begun is not None), default=None),
         stints=msgspec.json.encode(stints).decode() if stints else "",
-        brought="" if build is None else _brought(build),
-        packages_total=0 if build is None else build.total,
-        packages_cached=0 if build is None else build.cached,
+        brought=_brought(build) if build.packages else "",
     )
 
 

@@ -71,6 +71,20 @@ def _square(day: date, found: DayCount | None, x: int, y: int, root: str) -> Mar
     return Markup('<a href="{}" tabindex="-1">{}</a>').format(root + found.href, square)
 
 
+def dots(results: Sequence[str]) -> Markup:
+    """Return how some jobs ended as small bars, the newest last; those that did not succeed are shorter."""
+    paths: dict[str, list[str]] = {}
+    for at, result in enumerate(results):
+        top, high = (0, 10) if result == "success" else (2, 8)
+        paths.setdefault(result, []).append(f"M{at * 8} {top}h6v{high}h-6z")
+    label = f"the last {len(results)}: {sum(each == 'success' for each in results)} succeeded"
+    bars = (
+        Markup('<path class="t-{}" d="{}"/>').format(result, "".join(each)) for result, each in paths.items()
+    )
+    frame = Markup('<svg class="dots" viewBox="0 0 160 10" role="img" aria-label="{}">{}</svg>')
+    return frame.format(label, Markup("").join(bars))
+
+
 def waterfall(ended: Sequence[Past], day: date) -> Markup:
     """Return a day's jobs as bars over its hours, a lane a server, one below the other where they overlap."""
     begun = moment(0.0).replace(year=day.year, month=day.month, day=day.day).timestamp()

@@ -8,7 +8,8 @@ import msgspec
 from markupsafe import Markup
 
 from bnet.model.history import Past
-from bnet.sitegen.drawings import DayCount, calendar
+from bnet.sitegen.commits import Line
+from bnet.sitegen.drawings import DayCount, calendar, dots
 from bnet.sitegen.facts import Facts
 from bnet.sitegen.jobs import Day, day_of
 from bnet.sitegen.page import Part
@@ -16,7 +17,7 @@ from bnet.sitegen.rows import BAD
 from bnet.sitegen.theme import Theme
 from bnet.sitegen.words import span
 
-MOST_NAMES = 200
+MOST_NAMES = 120
 MOST_RUNS = 200  # of a name, the newest, that its figures are made of
 DOTS = 20
 WEEKS = 53
@@ -31,7 +32,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     typical: str
     slow: str
     last: Past
-    dots: Sequence[tuple[str, str]]
+    dots: Markup
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,9 +45,12 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     more_kinds: int
     months: Sequence[tuple[str, Sequence[Day]]]
     years: Sequence[int]
+    lines: Sequence[Line]
 
 
-def parts(facts: Facts, theme: Theme, days: Mapping[date, Sequence[Past]]) -> Iterator[Part]:
+def parts(
+    facts: Facts, theme: Theme, days: Mapping[date, Sequence[Past]], lines: Sequence[Line]
+) -> Iterator[Part]:
     """Yield the page of the past, and one for each year."""
     counted = {day: day_of(day, ended) for day, ended in days.items()}
     years = sorted({day.year for day in days}, reverse=True)
@@ -65,6 +69,7 @@ def parts(facts: Facts, theme: Theme, days: Mapping[date, Sequence[Past]]) -> It
         more_kinds=max(0, len(names) - MOST_NAMES),
         months=_months(each for each in counted.values() if (last - each.day).days < 92),
         years=years,
+        lines=lines,
     )
     yield theme.part("history.html", "history.html", facts, view=shown)
     for year in years:
@@ -114,5 +119,5 @@ def _kind(name: str, runs: Sequence[Past]) -> Kind:
         typical=span(median(took)) if took else "",
         slow=span(took[min(len(took) - 1, int(len(took) * 0.95))]) if took else "",
         last=runs[0],
-        dots=[(each.result or "", f"#{each.number} {each.result}") for each in reversed(newest[:DOTS])],
+        dots=dots([each.result or "" for each in reversed(newest[:DOTS])]),
     )

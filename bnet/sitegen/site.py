@@ -2,7 +2,19 @@
 
 from collections.abc import Iterator
 
-from bnet.sitegen import history, job, jobs, messages, overview, packages, reports, resources, servers, things
+from bnet.sitegen import (
+    commits,
+    history,
+    job,
+    jobs,
+    messages,
+    overview,
+    packages,
+    reports,
+    resources,
+    servers,
+    things,
+)
 from bnet.sitegen.facts import Facts
 from bnet.sitegen.page import Part
 from bnet.sitegen.theme import Theme
@@ -22,7 +34,9 @@ def parts(facts: Facts, theme: Theme) -> Iterator[Part]:
     yield messages.part(facts, theme)
     yield from packages.parts(facts, theme)
     yield from things.parts(facts, theme)
-    yield from history.parts(facts, theme, days)
+    lines = commits.lines_of(facts)
+    yield from history.parts(facts, theme, days, [line for line, _ in lines])
+    yield from commits.parts(facts, theme, lines)
     yield from reports.parts(facts, theme)
     yield jobs.index_part(facts, theme, at, days)
     yield from jobs.day_parts(facts, theme, days)

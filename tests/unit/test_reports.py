@@ -161,8 +161,8 @@ def job(
         begun=begun,
         stints=msgspec.json.encode(tried).decode(),
         brought=msgspec.json.encode(list(brought)).decode() if brought else "",
-        packages_total=len(brought),
-        packages_cached=sum(each.tier != "full" for each in brought),
+        built=len(brought),
+        cached=sum(each.tier != "full" for each in brought),
     )
 
 
