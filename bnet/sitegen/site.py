@@ -12,6 +12,7 @@ from bnet.sitegen import (
     packages,
     reports,
     resources,
+    search,
     servers,
     things,
 )
@@ -40,4 +41,5 @@ def parts(facts: Facts, theme: Theme) -> Iterator[Part]:
     yield from reports.parts(facts, theme)
     yield jobs.index_part(facts, theme, at, days)
     yield from jobs.day_parts(facts, theme, days)
+    yield from search.parts(facts, theme)
     yield from job.parts(facts, theme)

@@ -14,6 +14,7 @@
     if (key) document.addEventListener("bnet-key", (event) => { if (event.detail === key) act(); });
     return made;
   };
+  const whole = document.querySelector("#log ~ p a[href$='.html']"); // of a log whose end alone stands here
   let at = -1;
   const go = (test) => {
     for (let step = 1; step <= lines.length; step++) {
@@ -28,7 +29,19 @@
       told.textContent = `line ${lines[at].firstChild.textContent}`;
       return;
     }
-    told.textContent = "nothing like that";
+    told.textContent = whole ? "nothing like that in the end of it; all of it is on pages of its own" : "nothing like that";
+  };
+  // A log on several pages is searched from this place on, page by page, until it comes to where it began.
+  const pages = [...(document.querySelector("main nav .pager")?.querySelectorAll("a") ?? [])];
+  const here = pages.findIndex((each) => each.hasAttribute("aria-current"));
+  const seek = (kind, wanted, begun = here) => {
+    const test = kind === "failure" ? (text) => BAD.test(text) : (text) => text.toLowerCase().includes(wanted);
+    const later = lines.findIndex((line, place) => place > at && test(words(line)));
+    if (pages.length < 2 || later >= 0) { go(test); return; }
+    const next = (here + 1) % pages.length;
+    if (next === begun) { told.textContent = "nothing further"; return; }
+    const hash = new URLSearchParams({ seek: kind, words: wanted, begun });
+    location.href = `${pages[next].getAttribute("href")}#${hash}`;
   };
   const told = document.createElement("output");
   told.className = "quiet";
@@ -38,9 +51,9 @@
   input.setAttribute("aria-label", "Search the log");
   input.addEventListener("keydown", (event) => {
     const wanted = input.value.toLowerCase();
-    if (event.key === "Enter" && wanted) { event.preventDefault(); go((text) => text.toLowerCase().includes(wanted)); }
+    if (event.key === "Enter" && wanted) { event.preventDefault(); seek("words", wanted); }
   });
-  tools.append(input, button("Next failure", "f", () => go((text) => BAD.test(text))));
+  tools.append(input, button("Next failure", "f", () => seek("failure", "")));
   const groups = [...log.querySelectorAll("details")];
   if (groups.length) tools.append(button("Groups", "g", () => { const open = !groups[0].open; for (const each of groups) each.open = open; }));
   tools.append(button("End", "j", () => lines.at(-1)?.scrollIntoView({ block: "end" })));
@@ -52,4 +65,10 @@
     URL.revokeObjectURL(link.href);
   }));
   tools.append(told);
+  const asked = new URLSearchParams(location.hash.slice(1));
+  if (asked.has("seek")) {
+    input.value = asked.get("words");
+    history.replaceState(null, "", location.pathname + location.search);
+    seek(asked.get("seek"), asked.get("words"), Number(asked.get("begun")));
+  }
 })();
