@@ -23,7 +23,7 @@ from bnet.build.cache import Cache
 from bnet.build.entries import Entry, decode_entry
 from bnet.build.files import LINK
 from bnet.build.objects import Unpackable, pieces
-from bnet.files import move
+from bnet.files import move, write_atomic
 
 YOUNG = 600.0  # seconds that an object stays that no entry names
 MOST = 10 * 10**9  # bytes
@@ -251,15 +251,23 @@ def now_and_then(path: Path, *, most: int, now: float, longest: float = LONGEST)
                 return None
         if not (path / "entries").is_dir():
             return None
-        mark.touch()
+        mark.touch()  # so that no other build looks, too
         entries = list(_files(path / "entries"))
         size = sum(each.size for each in entries) + sum(each.size for each in _files(path / "objects"))
         if size <= most and all(each.used >= now - longest for each in entries):
             _clear_away(path, longest, now)
+            _note(mark, size)
             return None
-        return collect(path, most=most, longest=longest, now=now)
+        removed = collect(path, most=most, longest=longest, now=now)
+        _note(mark, removed.left_bytes)
+        return removed
     except OSError:
         return None  # a cache that may only be read is somebody else's to keep in bounds
+
+
+def _note(mark: Path, size: int) -> None:
+    """Write down what a cache holds, for those who cannot wait until it is counted (`bnet.host.metrics`)."""
+    write_atomic(mark, f"{size}\n".encode(), durable=False)
 
 
 # -- files

@@ -27,6 +27,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     net_sent: int | None = None  # bytes since boot, of all interfaces
     net_received: int | None = None  # bytes since boot, of all interfaces
     uptime_s: float | None = None
+    cache_bytes: int | None = None  # that the build cache in BNET_HOME held when it was last looked at
 
 
 def measure(home: Path, before: Metrics | None = None) -> Metrics:
@@ -37,7 +38,7 @@ def measure(home: Path, before: Metrics | None = None) -> Metrics:
         before: an earlier look, of any process: without one there is no `cpu_percent`, only loads.
     """
     figures: dict[str, object] = {}
-    for source in (_cpu, _load, _memory, lambda: _disk(home), _network, _uptime):
+    for source in (_cpu, _load, _memory, lambda: _disk(home), _network, _uptime, lambda: _cache(home)):
         figures |= _or_nothing(source)
     now = msgspec.convert(figures, Metrics)
     if before is None:
@@ -111,6 +112,11 @@ def _network() -> dict[str, object]:
 
     network = psutil.net_io_counters()
     return {"net_sent": network.bytes_sent, "net_received": network.bytes_recv}
+
+
+def _cache(home: Path) -> dict[str, object]:
+    """Read what `bnet.build.upkeep` has noted; to look into the cache itself would take too long for each minute."""
+    return {"cache_bytes": int((home / "cache" / "collected").read_bytes()[:20])}
 
 
 def _uptime() -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import msgspec
@@ -11,6 +11,7 @@ from markupsafe import Markup
 from bnet.sitegen.words import clipped
 
 WIDE, HIGH = 460, 150
+BARS_WIDE = 900
 LEFT, RIGHT, TOP, BOTTOM = 46, 8, 8, 20
 TICKS = (1, 2, 3, 6, 12, 24, 48, 168)  # hours between two marks
 MOST_MARKS = 8
@@ -144,3 +145,44 @@ def _runs(points: Sequence[Point]) -> list[list[Point]]:
             runs.append([])
         runs[-1].append(point)
     return runs
+
+
+class Bar(msgspec.Struct, frozen=True):
+    """A day: how many there were, and how many of them count."""
+
+    day: date
+    total: int = 0
+    part: int = 0
+
+
+def bars(title: str, days: Sequence[Bar]) -> Markup:
+    """Return a bar for each day, the part of it that counts in another colour."""
+    highest = min(max(each.total for each in days), MOST)
+    step = max(1.0, _step(max(highest, 1.0), 1.0))
+    top = step * math.ceil(highest / step)
+    high, each_wide = HIGH - TOP - BOTTOM, (BARS_WIDE - LEFT - RIGHT) / len(days)
+    parts = []
+    for count in range(round(top / step) + 1):
+        level = TOP + high * (1 - count * step / top)
+        parts.append(
+            Markup('<line x1="{0}" x2="{1}" y1="{2:.1f}" y2="{2:.1f}"/>').format(
+                LEFT, BARS_WIDE - RIGHT, level
+            )
+        )
+        parts.append(
+            Markup('<text class="up" x="{}" y="{:.1f}">{}</text>').format(
+                LEFT - 5, level + 4, LOAD.shown(count * step)
+            )
+        )
+    for at, each in enumerate(days):
+        x = LEFT + at * each_wide
+        for kind, count in (("whole", each.total), ("part", min(each.part, each.total))):
+            tall = high * min(count, MOST) / top
+            if count > 0:
+                bar = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
+                parts.append(bar.format(kind, x + 1, TOP + high - tall, each_wide - 2, tall))
+        if at % max(1, len(days) // 7) == 0:
+            label = f"{each.day:%b} {each.day.day}"
+            parts.append(Markup('<text x="{:.1f}" y="{}">{}</text>').format(x, HIGH - 5, label))
+    frame = Markup('<svg class="chart bars" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>')
+    return frame.format(BARS_WIDE, HIGH, f"{title}; the table below has the figures", Markup("").join(parts))

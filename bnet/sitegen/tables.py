@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
+from markupsafe import Markup
 
 from bnet.sitegen.rows import job_path
 
@@ -18,7 +19,7 @@ class Cell(NamedTuple):
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """A list: its title, what stands above it, its heads and rows, and what is said if it is empty."""
+    """A list: its title, what stands above it, a picture perhaps, heads and rows, and what is said if it is empty."""
 
     title: str
     heads: Sequence[str]
@@ -26,6 +27,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     nothing: str
     about: str = ""
     left_out: int = 0
+    picture: Markup | None = None
 
 
 def text(value: object) -> Cell:

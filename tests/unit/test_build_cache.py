@@ -457,9 +457,11 @@ def test_now_and_then_is_once_a_day_and_only_beyond_the_bounds(shelf: Shelf) -> 
         return removed
 
     assert look(NOW, 10**9) is None
+    assert int(mark.read_text()) == upkeep.stats(shelf.cache.path).bytes
     assert look(NOW + 3600, 1) is None, "it was looked at an hour ago"
     removed = look(NOW + 2 * DAY, 1)
     assert removed is not None and removed.entries == 3
+    assert int(mark.read_text()) == removed.left_bytes
 
 
 def test_an_empty_place_is_an_empty_cache(tmp_path: Path) -> None:

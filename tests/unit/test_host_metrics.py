@@ -9,11 +9,15 @@ import msgspec
 import psutil
 import pytest
 
+from bnet.build import upkeep
 from bnet.host.metrics import Metrics, measure
 
 
 def test_a_first_look_has_everything_but_a_share_of_time(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / upkeep.MARK).write_text("5000\n")
     metrics = measure(tmp_path)
+    assert metrics.cache_bytes == 5000
     missing = [name for name in metrics.__struct_fields__ if getattr(metrics, name) is None]
     assert missing == ["cpu_percent"]
 
