@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
 
 
+every_option = click.option(
+    "--every",
+    type=click.IntRange(0),
+    default=0,
+    metavar="S",
+    help="Seconds until you do it again: the pages say when it is overdue.",
+)
+
+
 @click.group()
 def site() -> None:
     """Show the network on pages that need no server.
@@ -29,9 +38,10 @@ def site() -> None:
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Where the pages go."
 )
+@every_option
 @json_option
 @pass_app
-def build(app: App, output: Path, as_json: bool) -> None:
+def build(app: App, output: Path, every: int, as_json: bool) -> None:
     """Make the pages, or bring them up to date: only what changed is written.
 
     They work from a disk, from any path of any web server, and without JavaScript.
@@ -43,7 +53,7 @@ def build(app: App, output: Path, as_json: bool) -> None:
     clock = app.machine.clock
     begun = clock.boot()
     output = Path.cwd() / output
-    done = make(app.machine, app.url, output)
+    done = make(app.machine, app.url, output, every)
     seconds = clock.boot() - begun
     if as_json:
         told = {"output": str(output), "pages": done.pages, "written": done.written}
@@ -146,9 +156,10 @@ def _names(listen: str, names: tuple[str, ...], local: bool) -> frozenset[str]:
 @site.command()
 @click.option("--to", metavar="URL", help="Of which repository; otherwise of the hub.")
 @click.option("--branch", default="gh-pages", show_default=True, help="Which branch; it holds nothing else.")
+@every_option
 @json_option
 @pass_app
-def publish(app: App, to: str | None, branch: str, as_json: bool) -> None:
+def publish(app: App, to: str | None, branch: str, every: int, as_json: bool) -> None:
     """Make the pages and push them to a branch, of which a forge makes a site.
 
     A branch that holds something else is left alone.
@@ -162,7 +173,7 @@ def publish(app: App, to: str | None, branch: str, as_json: bool) -> None:
     url = app.url if to is None else absolute(to)
     if not BRANCH.fullmatch(branch) or branch.endswith((".lock", "/", ".")) or ".." in branch:
         raise click.BadParameter(f"{branch!r} is no name of a branch", param_hint="--branch")
-    done, pushed = bring(machine, app.url, url, branch)
+    done, pushed = bring(machine, app.url, url, branch, every)
     seconds = clock.boot() - begun
     if as_json:
         told = {

@@ -25,6 +25,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         state: the ledger.
         hub: its URL, as anybody may see it.
         now: when it was looked at, by this machine's clock.
+        every: seconds between two looks, if whoever publishes has said so; otherwise 0.
         beats: server -> its newest heartbeat.
         past: all jobs there ever were, open ones first, then the newest end.
         logs: server -> `<job>.<attempt>` -> the pieces of its log, in order.
@@ -41,6 +42,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     hub: str
     now: datetime
+    every: int = 0
     beats: Mapping[str, Heartbeat] = {}
     past: Sequence[Past] = ()
     logs: Mapping[str, Mapping[str, Sequence[Chunk]]] = {}

@@ -24,7 +24,7 @@ from bnet.sitegen.theme import Theme
 def parts(facts: Facts, theme: Theme) -> Iterator[Part]:
     """Yield all of a network's site, the assets and the sign of life included."""
     yield theme.assets()
-    built = f'window.bnetBuilt = "{facts.now:%Y-%m-%dT%H:%M:%SZ}";\n'
+    built = f'window.bnetBuilt = "{facts.now:%Y-%m-%dT%H:%M:%SZ}";\nwindow.bnetEvery = {facts.every};\n'
     yield Part(name="built.js", render=lambda _: {"built.js": built})
     # GitHub makes pages of a branch with Jekyll, unless a file of this name is there.
     yield Part(name=".nojekyll", key=theme.version, render=lambda _: {".nojekyll": ""})

@@ -30,19 +30,20 @@ NEWEST_LETTERS = 60  # whose texts are shown
 NEWEST_EVENTS = 300
 
 
-def build(machine: Machine, url: str, output: Path) -> Done:
+def build(machine: Machine, url: str, output: Path, every: int = 0) -> Done:
     """Make the site of a network, or bring it up to date.
 
     Args:
         machine: this one.
         url: of the hub.
         output: the site's directory.
+        every: seconds until the next time, if that is known; the pages tell when it is overdue.
 
     Raises:
         HubUnreachable: no answer; the site stays as it was.
         BnetError: the directory holds something else.
     """
-    return _written(gathered(machine, url), machine, url, output)
+    return _written(gathered(machine, url, every), machine, url, output)
 
 
 def _written(facts: Facts, machine: Machine, url: str, output: Path) -> Done:
@@ -50,7 +51,7 @@ def _written(facts: Facts, machine: Machine, url: str, output: Path) -> Done:
     return Webroot(output).put(parts(facts, theme), machine.hub(url).contents)
 
 
-def gathered(machine: Machine, url: str) -> Facts:
+def gathered(machine: Machine, url: str, every: int = 0) -> Facts:
     """Look at the hub, and return what the pages are made of."""
     ledger = machine.ledger(url)
     look = ledger.refresh()
@@ -63,6 +64,7 @@ def gathered(machine: Machine, url: str) -> Facts:
         state=state,
         hub=machine.shown(url),
         now=machine.clock.now(),
+        every=every,
         beats={name: each.heartbeat for name, each in told.servers.items() if each.heartbeat is not None},
         past=search(ledger, index, Query()),
         logs={name: each.logs for name, each in told.servers.items()},
@@ -122,7 +124,7 @@ def own_directory(machine: Machine, url: str) -> Path:
     return machine.home.hub_dir(url) / "site"
 
 
-def publish(machine: Machine, url: str, to: str, branch: str) -> Published:
+def publish(machine: Machine, url: str, to: str, branch: str, every: int = 0) -> Published:
     """Make the site of a network and bring it to a branch of a repository.
 
     Args:
@@ -130,6 +132,7 @@ def publish(machine: Machine, url: str, to: str, branch: str) -> Published:
         url: of the hub.
         to: the repository; the hub itself, for instance.
         branch: of it; it holds nothing else.
+        every: as for `build`.
 
     Raises:
         HubUnreachable: no answer; nothing was changed.
@@ -140,7 +143,7 @@ def publish(machine: Machine, url: str, to: str, branch: str) -> Published:
     machine.home.ensure()
     place.check()  # before the work of a build, for it may be refused
     with HostLock(machine.home.hub_dir(url) / "publish.lock"):
-        facts = gathered(machine, url)
+        facts = gathered(machine, url, every)
         done = _written(facts, machine, url, directory)
         pushed = place.put(directory, (LIST, LOCK), facts.state.head.hub, machine.who, facts.now)
     return Published(done, pushed)

@@ -2,7 +2,8 @@
 (() => {
   "use strict";
   const root = document.documentElement;
-  const STALE = 15 * 60, DEAD = 2 * 3600; // seconds
+  const every = Number(window.bnetEvery) || 0; // seconds between two builds; schedules of forges are often late
+  const STALE = Math.max(15 * 60, 2 * every), DEAD = Math.max(2 * 3600, 4 * every);
   let built = window.bnetBuilt ? Date.parse(window.bnetBuilt) : NaN;
 
   const span = (seconds) => {

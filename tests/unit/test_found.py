@@ -151,5 +151,7 @@ def test_a_hub_that_takes_no_workflows_is_founded_without_them() -> None:
         assert found(kind(repository), files, clock=SystemClock(), chance=random.Random(1), by="ann")
         tree = repository.trees[repository.refs["refs/heads/bnet"]]
         assert any(path.startswith(".github/") for path in tree) == there
-        assert set(files) - set(tree) <= {".github/workflows/health-monitor.yml"}
+        assert set(files) - set(tree) <= {
+            f".github/workflows/{name}.yml" for name in ("health-monitor", "pages")
+        }
         assert ".github/workflows/ci.yml" not in tree

@@ -25,7 +25,7 @@ from bnet.ports.machine import Clock
 GITHUB = {"push_budget": 6.0, "read_budget": 15.0}
 FOLDERS = ("coordination", "messages", "specs")
 WORKFLOWS = ".github/workflows/"  # of those that this project has, the ones for hubs are
-CARRIED = ("health-monitor.yml",)
+CARRIED = ("health-monitor.yml", "pages.yml")
 
 
 class Wanted(Record, frozen=True, kw_only=True):
