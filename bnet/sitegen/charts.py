@@ -12,7 +12,7 @@ from bnet.sitegen.words import clipped
 
 WIDE, HIGH = 460, 150
 BARS_WIDE = 900
-LEFT, RIGHT, TOP, BOTTOM = 46, 8, 8, 20
+LEFT, RIGHT, TOP, BOTTOM = 48, 20, 8, 26
 TICKS = (1, 2, 3, 6, 12, 24, 48, 168)  # hours between two marks
 MOST_MARKS = 8
 MOST = 1e15  # of a figure; a ref may hold anything

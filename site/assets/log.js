@@ -69,6 +69,7 @@
   if (asked.has("seek")) {
     input.value = asked.get("words");
     history.replaceState(null, "", location.pathname + location.search);
+    if (asked.get("seek") === "words") input.focus({ preventScroll: true }); // Enter goes on
     seek(asked.get("seek"), asked.get("words"), Number(asked.get("begun")));
   }
 })();

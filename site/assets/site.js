@@ -42,6 +42,9 @@
   setInterval(tell, 1000);
   document.addEventListener("bnet-built", (event) => { built = Date.parse(event.detail); tell(); });
 
+  const bar = document.querySelector(".top nav"), current = bar.querySelector("[aria-current]");
+  if (current) bar.scrollLeft = current.offsetLeft - bar.offsetLeft - (bar.clientWidth - current.offsetWidth) / 2;
+
   const button = document.getElementById("theme");
   const dark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   const label = () => { button.textContent = dark() ? "Light" : "Dark"; button.setAttribute("aria-label", `Show it ${dark() ? "light" : "dark"}`); };
