@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from bnet.app.told.jobs import by_name
 from bnet.app.told.telemetry import Chunk
+from bnet.codec.addresses import shown
 from bnet.codec.documents import encode
 from bnet.model.history import Past
 from bnet.model.job import Artifact, Attempt, BuildReport, Job
@@ -287,7 +288,7 @@ def _facts(job: Job) -> Iterator[Fact]:
 def _texts(job: Job) -> Iterator[tuple[str, str]]:
     spec, source = job.spec, job.spec.source
     if source is not None:
-        yield "source", source.repository or "a working tree"
+        yield "source", shown(source.repository) if source.repository else "a working tree"
         yield "ref", source.ref or ""
         yield "commit", source.commit or source.snapshot or ""
     yield "labels", _pairs(spec.labels)

@@ -21,14 +21,16 @@ from bnet.host.index import LocalIndex
 from bnet.model.artifact import Kept, KeptRun
 from bnet.model.command import Submit
 from bnet.model.history import Event, Query
-from bnet.model.job import BuildReport, Built
+from bnet.model.job import BuildReport, Built, Source
 from bnet.model.lock import Lock, Stake
 from bnet.model.message import Entry
+from bnet.model.rollup import Hour, Hours, Spread
 from bnet.model.server import Heartbeat
 from bnet.model.state import Problem
 from bnet.ports.hub import Commit, Update
 from bnet.rules import settle
 from bnet.rules.admit import admit
+from bnet.rules.past import past_of
 from bnet.rules.specs import Facts as Known
 from bnet.rules.transaction import Transaction
 from bnet.sitegen import jobs
@@ -390,11 +392,29 @@ def test_what_is_known_of_a_job_and_its_log_decides_its_key(machine: Machine, tm
 def test_every_page_is_whole_where_there_is_something_of_everything(machine: Machine, tmp_path: Path) -> None:
     facts = facts_of(machine, tmp_path)
     now, state = facts.now, facts.state
-    core, ui = Built(name="core", tier="full", seconds=3.0), Built(name="ui", tier="local")
-    report = BuildReport(total=3, cached=1, failed=1, packages=(core, Built(name=EVIL, result="failure"), ui))
+    core = Built(name="core", tier="full", seconds=3.0, needs=("ui", EVIL, "gone"))
+    ui = Built(name="ui", tier="local", needs=("core",), saved=4.0)
+    evil = Built(name=EVIL, tier=EVIL, result="failure", needs=(EVIL,))
+    report = BuildReport(total=3, cached=1, failed=1, saved=4.0, packages=(core, evil, ui))
+    source = Source(repository=f"https://ann:secret@{EVIL}", ref=EVIL, commit=EVIL)
     first = state.jobs[1]
     assert first.result is not None
-    built = replace(first, result=replace(first.result, build=report))
+    built = replace(
+        first, result=replace(first.result, build=report), spec=replace(first.spec, source=source)
+    )
+    hours = Hours(
+        hours=(
+            Hour(
+                hour=now.replace(minute=0, second=0, microsecond=0),
+                disk={EVIL: Spread(mean=1e308, most=-1.0)},
+            ),
+        )
+    )
+    telemetry(
+        machine, {"metrics/2026-11-20.json": encode(hours), "metrics/2026-11-19.json": b"{", "metrics/x": b""}
+    )
+    told = all_told(machine.hub, machine.ledger.refresh(), ["s1"], AllTold()).servers["s1"]
+    past = [past_of(built) if each.number == 1 else each for each in facts.past]
     run = KeptRun(attempt=1, server="s1", run="r", manifest="0" * 64, count=2, size=5000, place=EVIL)
     kept = Kept(job=1, name="first", at=now, runs=(run,))
     stake = Stake(id="i", by=EVIL, token=1, ttl_s=60.0, at=now, note=EVIL)
@@ -405,10 +425,16 @@ def test_every_page_is_whole_where_there_is_something_of_everything(machine: Mac
     )
     state = replace(state, jobs={**state.jobs, 1: built}, kept={1: kept}, locks={"gpu": lock})
     full = replace(facts, state=state, events=[event], letters=[letter], bodies={"2026/11/20/x": EVIL * 9000})
+    full = replace(full, past=past, days={"s1": told.days})
     site = made(full, machine)
     check(site)
     pages = html_of(site)
     assert "core ✓ success full 1 0 % 3.0 s #1" in pages["packages.html"].text
+    assert "Day by day" in pages["cache.html"].text
+    assert "The last fourteen days" in pages["servers/s1.html"].text
+    [commits] = [page for path, page in pages.items() if path.startswith("commits/")]
+    assert "first" in commits.text
+    assert not [path for path, text in site.items() if "ann:secret" in text]
     assert "#1 first ✓ success 2 5.0 kB" in pages["artifacts.html"].text
     assert "gpu 1 of 1" in pages["locks.html"].text
     assert "claim #1" in pages["audit.html"].text
