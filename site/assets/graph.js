@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const STYLE = ["fill", "stroke", "stroke-width", "font-family", "font-size", "font-weight", "opacity"];
-  const table = document.querySelector.bind(document);
+  const find = (selector) => document.querySelector(selector);
   const make = (tag, attributes, text) => {
     const made = Object.assign(document.createElement(tag), attributes);
     if (text) made.textContent = text;
@@ -58,7 +58,7 @@
       for (const row of place.parentNode.querySelectorAll("tr.chosen")) row.classList.remove("chosen");
       told.replaceChildren();
       if (at < 0) return;
-      const row = table(nodes[at].getAttribute("href"));
+      const row = find(nodes[at].getAttribute("href"));
       row.classList.add("chosen");
       const needs = reached(at, "to", "from").size - 1, users = reached(at, "from", "to").size - 1;
       const state = row.cells[1].textContent.trim(), job = row.querySelector("a");
@@ -178,7 +178,7 @@
     search.setAttribute("aria-label", "Find a package");
     search.addEventListener("input", () => {
       const wanted = search.value.trim().toLowerCase();
-      const at = wanted ? nodes.findIndex((each) => table(each.getAttribute("href")).cells[0].textContent.toLowerCase().includes(wanted)) : -1;
+      const at = wanted ? nodes.findIndex((each) => find(each.getAttribute("href")).cells[0].textContent.toLowerCase().includes(wanted)) : -1;
       choose(at);
       if (at < 0) { if (wanted) told.textContent = "nothing like that"; return; }
       view.x = boxes[at].x + moved[at].x + boxes[at].width / 2 - size.wide() / view.scale / 2;

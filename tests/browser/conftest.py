@@ -10,8 +10,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from showcase import make
+from tabs import Watched
 
 expect.set_options(timeout=60_000)  # a machine may be ten times slower
 CHROMES = ("chromium", "chromium-browser", "google-chrome")
@@ -51,35 +52,6 @@ def served(site: Path) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}/team/network"
     server.shutdown()
     server.server_close()
-
-
-class Watched:
-    """A page, and what it asked for and complained of."""
-
-    def __init__(self, context: BrowserContext, base: str) -> None:
-        self.base = base
-        self.asked: list[str] = []
-        self.complaints: list[str] = []
-        self.page: Page = context.new_page()
-        self.page.set_default_timeout(60_000)
-        self.page.on("request", self._request)
-        self.page.on(
-            "console", lambda said: self.complaints.append(said.text) if said.type == "error" else None
-        )
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def _request(self, request: Request) -> None:
-        self.asked.append(request.url)
-
-    def go(self, path: str) -> Page:
-        """Open a page of the site."""
-        self.page.goto(f"{self.base}/{path}")
-        return self.page
-
-    def check(self) -> None:
-        """Assert that nothing was asked of anybody else, and nothing went wrong."""
-        assert not [url for url in self.asked if not url.startswith((self.base, "blob:"))]
-        assert not self.complaints
 
 
 @pytest.fixture(params=["from a disk", "below a path"])

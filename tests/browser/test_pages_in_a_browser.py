@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import Watched
 from playwright.sync_api import Browser, Page, expect
+from tabs import Watched
 
 pytestmark = pytest.mark.timeout(600)
 
