@@ -365,6 +365,8 @@ def test_refs_that_have_not_moved_are_not_read_again(machine: Machine) -> None:
     first = all_told(machine.hub, look, ["s1", "absent"], AllTold())
     assert list(first.servers) == ["s1"]
     assert all_told(machine.hub, look, ["s1"], first).servers["s1"] is first.servers["s1"]
+    older = replace(first, version=first.version - 1)
+    assert all_told(machine.hub, look, ["s1"], older).servers["s1"] is not first.servers["s1"]
 
 
 def test_what_is_known_of_a_job_and_its_log_decides_its_key(machine: Machine, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from bnet.model.server import Heartbeat
 from bnet.ports.hub import Hub, Look
 from bnet.rules import rollup
 
+VERSION = 2  # of what is read of a ref
 _CHUNK = re.compile(r"runs/[0-9]{4,13}/([0-9]{1,15}\.[0-9]{1,15})/log/([0-9]{1,15})")
 
 
@@ -39,8 +40,12 @@ class Told(Record, frozen=True, kw_only=True):
 
 
 class AllTold(Record, frozen=True, kw_only=True):
-    """What is remembered of all servers, by their names: it can be had again."""
+    """What is remembered of all servers, by their names: it can be had again.
 
+    `version` says what was read of each ref; what another bnet has remembered may lack something.
+    """
+
+    version: int = 0
     servers: dict[str, Told] = {}
 
 
@@ -51,13 +56,14 @@ def all_told(hub: Hub, look: Look, servers: Sequence[str], known: AllTold) -> Al
         HubUnreachable: no answer.
     """
     present = [name for name in servers if name in look.telemetry]
+    remembered = known.servers if known.version == VERSION else {}
     with hub.exclusive():
         hub.fetch_telemetry(present)
         found = {}
         for name in present:
-            before, tip = known.servers.get(name), look.telemetry[name]
+            before, tip = remembered.get(name), look.telemetry[name]
             found[name] = before if before is not None and before.tip == tip else _told(hub, tip)
-        return AllTold(servers=found)
+        return AllTold(version=VERSION, servers=found)
 
 
 def _told(hub: Hub, tip: str) -> Told:
