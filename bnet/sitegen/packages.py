@@ -18,9 +18,9 @@ from bnet.sitegen.theme import Theme
 from bnet.sitegen.words import clipped, span
 
 PATH = "packages.html"
-MOST = 300  # packages of all trees together
+MOST = 150  # packages of all trees together
 MOST_TREES = 20
-LARGEST = 120_000  # bytes of pictures that the page has room for
+LARGEST = 100_000  # bytes of pictures that the page has room for
 LONGEST = 100  # characters of a name
 CACHED = ("instant", "fresh", "local", "remote")  # tiers in which the command was not run
 
