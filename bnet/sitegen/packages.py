@@ -1,5 +1,6 @@
 """The packages of the trees that were built of late: what depends on what, and how each was brought up to date."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from statistics import median
@@ -85,7 +86,7 @@ def parts(facts: Facts, theme: Theme) -> Iterator[Part]:
         picture = svg.part_of_page(drawing, {row.name: f"#{row.anchor}" for row in rows})
         file = f"packages/{at}.svg"
         drawings[file] = drawing
-        fits = len(names) > 0 and len(picture.encode()) <= left
+        fits = bool(names) and len(picture.encode()) <= left
         left -= len(picture.encode()) if fits else 0
         trees.append(
             Tree(
@@ -100,11 +101,12 @@ def parts(facts: Facts, theme: Theme) -> Iterator[Part]:
     lately = span(facts.state.settings.retention.finished)
     yield theme.part(PATH, "packages.html", facts, view=trees, lately=lately)
     for file, drawing in drawings.items():
-        yield _picture(file, drawing)
+        yield _picture(file, drawing, theme)
 
 
-def _picture(file: str, drawing: Drawing) -> Part:
-    return Part(name=file, render=lambda _: {file: svg.render(drawing)})
+def _picture(file: str, drawing: Drawing, theme: Theme) -> Part:
+    digest = hashlib.blake2b(repr(drawing).encode("utf-8", "replace"), digest_size=12).hexdigest()
+    return Part(name=file, render=lambda _: {file: svg.render(drawing)}, key=f"{theme.version}:{digest}")
 
 
 def by_tree(builds: Sequence[Job]) -> dict[str, dict[str, list[Found]]]:
