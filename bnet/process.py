@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -66,6 +67,40 @@ def run(
         if process.poll() is None:
             _kill_group(process)
     return Completed(process.returncode, out, err)
+
+
+def heard(argv: Sequence[str | Path], *, timeout: float) -> bytes:
+    """Return what a program and its children have printed once all have ended, or so many seconds have passed.
+
+    Those that are left are killed and not waited for: one in the hands of the kernel may not go for days.
+
+    Args:
+        argv: the program, which leaves what may take long to its children, and their arguments.
+        timeout: seconds.
+
+    Raises:
+        OSError: it could not be started.
+    """
+    process = subprocess.Popen(
+        argv,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    told, until = b"", time.monotonic() + timeout
+    with process.stdout as pipe:
+        while (left := until - time.monotonic()) > 0 and select.select([pipe], [], [], left)[0]:
+            piece = os.read(pipe.fileno(), 65536)
+            if not piece:
+                break
+            told += piece
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return told
 
 
 class Child:

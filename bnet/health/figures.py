@@ -26,7 +26,20 @@ def thresholds(facts: Facts) -> Iterable[Finding]:
             yield _found(name, each)
 
 
+def _silent(server: str, each: Raised) -> Finding:
+    return Finding(
+        rule="disk-silent",
+        about=f"{server}:{each.path}",
+        severity="warning",
+        text=f"the disk of {server} at {each.path} gives no answer; how full it is, is not known",
+        since=each.since,
+        advice=f"on {server}: see what is mounted there and whether it can be reached",
+    )
+
+
 def _found(server: str, each: Raised) -> Finding:
+    if each.name == "silent":
+        return _silent(server, each)
     disk = each.name == "disk"
     where = f"{server}:{each.path}" if disk else server
     return Finding(

@@ -6,11 +6,13 @@ from typing import TypeVar
 
 from bnet.codec.documents import Unreadable, decode, encode
 from bnet.files import read_or_none, write_atomic
+from bnet.host import disks
 from bnet.host.metrics import disk_percent, measure
 from bnet.model.base import Record
 from bnet.model.monitoring import HOME
 from bnet.model.rollup import Rolled
 from bnet.model.telemetry import Sampled, Sent
+from bnet.ports.machine import Disks
 from bnet.rules.leases import Observed
 
 R = TypeVar("R", bound=Record)
@@ -43,9 +45,12 @@ class LocalNotes:
             if isinstance(value := getattr(figures, name), int | float)
         }
 
-    def disks(self, paths: Sequence[str]) -> dict[str, float]:
-        full = {path: disk_percent(self._home if path == HOME else Path(path)) for path in paths}
-        return {path: value for path, value in full.items() if value is not None}
+    def disks(self, paths: Sequence[str]) -> Disks:
+        # The disk of BNET_HOME is written to anyway: if it hangs, all does.
+        home = disk_percent(self._home) if HOME in paths else None
+        others = [path for path in paths if path != HOME]
+        found = disks.ask(others, self._home / "disks.json") if others else Disks({})
+        return found if home is None else found._replace(full={HOME: home, **found.full})
 
     def sampled(self) -> Sampled:
         return self._load("samples.json", Sampled)

@@ -52,6 +52,7 @@ class Sample(Record, frozen=True, kw_only=True):
         load: of five minutes, for each core.
         network: bytes a second, sent and received, since the sample before.
         disk: percent that is full, by path.
+        silent: paths whose disk gave no answer.
         runs: how many jobs ran there.
     """
 
@@ -61,6 +62,7 @@ class Sample(Record, frozen=True, kw_only=True):
     load: float | None = None
     network: float | None = None
     disk: dict[str, float] = {}
+    silent: tuple[str, ...] = ()
     runs: int = 0
 
 

@@ -1,8 +1,8 @@
 """A server's own machine: its clock, its runs, its notes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bnet.model.job import BuildReport
 from bnet.model.rollup import Rolled
@@ -77,6 +77,13 @@ class Runs(Protocol):
         """Return what an ended run left in the store; None where its files are for Git."""
 
 
+class Disks(NamedTuple):
+    """How full disks are, in percent by a path on them; and the paths whose disk gave no answer."""
+
+    full: Mapping[str, float]
+    silent: tuple[str, ...] = ()
+
+
 class Notes(Protocol):
     """What a server writes down for its next sync; all of it can be lost without harm to the hub."""
 
@@ -95,8 +102,8 @@ class Notes(Protocol):
     def measure(self) -> dict[str, float | None]:
         """Return this machine's figures for the heartbeat."""
 
-    def disks(self, paths: Sequence[str]) -> dict[str, float]:
-        """Return how full the file systems are that some paths are on, in percent; those that are there.
+    def disks(self, paths: Sequence[str]) -> Disks:
+        """Return how full the file systems are that some paths are on; those that are there.
 
         `home` is where this machine keeps its files.
         """

@@ -1,6 +1,6 @@
 """Samples of a machine's figures, the newest few, as its heartbeats carry them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -37,6 +37,7 @@ def sampled(
     at: datetime,
     boot_id: str,
     now_s: float,
+    silent: Sequence[str] = (),
     runs: int = 0,
 ) -> Sampled:
     """Add a sample.
@@ -45,6 +46,7 @@ def sampled(
         before: those before it.
         figures: as `host/metrics.py` gives them.
         disks: path -> percent that is full.
+        silent: paths whose disk gave no answer.
         at: the time of day.
         boot_id: of this boot.
         now_s: seconds on the boot-time clock.
@@ -61,6 +63,7 @@ def sampled(
         load=None if load is None or not cores else round(load / cores, 2),
         network=None if sent is None or received is None else round(sent + received),
         disk={path: round(value, 1) for path, value in disks.items()},
+        silent=tuple(silent),
         runs=runs,
     )
     kept = [each for each in before.samples if timedelta(0) <= at - each.at <= OLDEST]

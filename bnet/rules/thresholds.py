@@ -11,13 +11,14 @@ from bnet.model.server import Sample
 
 Level = Literal[0, 1, 2]  # well, warning, critical
 NAMES = ("cpu", "memory", "load", "network")
+_SILENT = Threshold(warning=1.0)
 
 
 class Raised(msgspec.Struct, frozen=True, kw_only=True):
     """A figure that is at a threshold.
 
     Attributes:
-        name: `cpu`, `memory`, `load`, `network` or `disk`.
+        name: `cpu`, `memory`, `load`, `network`, `disk`, or `silent` of a disk that gives no answer.
         path: of a disk.
         level: 1 for a warning, 2 for what is critical.
         since: the first of the samples that raised it.
@@ -62,11 +63,14 @@ def watched(wanted: Monitoring) -> Iterator[tuple[str, str, Threshold]]:
         yield name, "", getattr(wanted, name)
     for path, threshold in wanted.disks.items():
         yield "disk", path, threshold
+        yield "silent", path, _SILENT
 
 
 def _value(sample: Sample, name: str, path: str) -> float | None:
     if name == "disk":
         return sample.disk.get(path)
+    if name == "silent":
+        return 1.0 if path in sample.silent else 0.0 if path in sample.disk else None
     value: float | None = getattr(sample, name)
     return value
 

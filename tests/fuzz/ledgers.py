@@ -45,6 +45,7 @@ from bnet.model.server import Identity, Server
 from bnet.model.state import State
 from bnet.model.telemetry import Sampled, Sent
 from bnet.ports.hub import Commit, Look
+from bnet.ports.machine import Disks
 from bnet.rules.leases import Observed
 from bnet.rules.specs import Unresolved
 
@@ -77,8 +78,8 @@ class _Notes:
     def measure(self) -> dict[str, float | None]:
         return {}
 
-    def disks(self, paths: Sequence[str]) -> dict[str, float]:
-        return {}
+    def disks(self, paths: Sequence[str]) -> Disks:
+        return Disks({})
 
     def sampled(self) -> Sampled:
         return Sampled()

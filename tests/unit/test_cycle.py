@@ -30,6 +30,7 @@ from bnet.model.server import Heartbeat, Identity
 from bnet.model.state import State
 from bnet.model.telemetry import Sent, SentLog
 from bnet.ports.hub import Commit, Update
+from bnet.ports.machine import Disks
 from bnet.rules import jobs, servers
 from bnet.rules.admit import admit
 from bnet.rules.specs import Facts
@@ -102,12 +103,14 @@ class Notes(LocalNotes):
 
     figures: dict[str, float | None] = {}
     full: dict[str, float] = {}
+    hang: tuple[str, ...] = ()
 
     def measure(self) -> dict[str, float | None]:
         return self.figures
 
-    def disks(self, paths: Sequence[str]) -> dict[str, float]:
-        return {path: self.full[path] for path in paths if path in self.full}
+    def disks(self, paths: Sequence[str]) -> Disks:
+        found = {path: self.full[path] for path in paths if path in self.full}
+        return Disks(found, tuple(path for path in paths if path in self.hang))
 
 
 class Place:
@@ -749,6 +752,20 @@ def test_people_say_which_disks_count(place: Place) -> None:
     place.sync()
     assert heartbeat(place).samples[-1].disk == {"/srv": 11.0}
     assert place.notes.sampled().told == ("disk:/srv:1",)
+
+
+def test_a_disk_that_gives_no_answer_is_told_and_over_once_it_does(place: Place) -> None:
+    place.by_hand({layout.MONITORING: b"disk: {/srv: {warning: 10}}\nraise_after: 2\nclear_after: 1"})
+    place.notes.figures, place.notes.hang = {"memory_percent": 50.0}, ("/srv",)
+    place.sync()
+    assert place.notes.sampled().told == () and place.node.idle_for() == 60.0, "it has to make sure"
+    place.clock.sleep(60)
+    place.sync()
+    assert place.report.beat and place.notes.sampled().told == ("silent:/srv:1",)
+    place.notes.hang, place.notes.full = (), {"/srv": 5.0}
+    place.clock.sleep(60)
+    place.sync()
+    assert place.report.beat and place.notes.sampled().told == ()
 
 
 def test_an_idle_server_looks_at_itself_now_and_then(place: Place) -> None:

@@ -514,6 +514,14 @@ def test_a_full_disk_is_told_by_its_path() -> None:
     assert "/srv" in found.text and "85%" in found.text and "80%" in found.text
 
 
+def test_a_disk_that_gives_no_answer_is_told_instead_of_how_full_it_is() -> None:
+    wanted = Monitoring(disk={"/srv": Threshold(warning=80)})
+    there = {"a": sampling(disk={"home": 50}, silent=("/srv",))}
+    found = only(facts(there=there, monitoring=wanted), "disk-silent:a:/srv")
+    assert (found.severity, found.since) == ("warning", ago(120))
+    assert keys(facts(there=there)) == [], "nobody asks for it any more"
+
+
 def test_of_a_lost_server_no_figures_are_told() -> None:
     assert keys(facts(there={"a": sampling(9999, memory=99)})) == ["server-lost:a"]
     assert keys(facts(there={"a": sampling(memory=99)})) == ["memory-full:a"]

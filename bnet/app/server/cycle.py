@@ -159,7 +159,14 @@ class Node:
             return
         disks = self.notes.disks(sorted(state.monitoring.disks))
         taken = sampling.sampled(
-            before, figures, disks, at=self.clock.now(), boot_id=boot_id, now_s=now_s, runs=runs
+            before,
+            figures,
+            disks.full,
+            at=self.clock.now(),
+            boot_id=boot_id,
+            now_s=now_s,
+            silent=disks.silent,
+            runs=runs,
         )
         hour, ended = rollup.added(before.hour, taken.samples[-1])
         if ended is not None:
