@@ -8,7 +8,12 @@ from bnet.errors import BnetError
 from bnet.health.issues import LABEL, Issue, Step
 from bnet.process import TimedOut, run
 
+_SENSELESS = (ValueError, KeyError, TypeError, RecursionError)
 TIMEOUT = 60.0  # seconds for one call
+
+
+class Refused(BnetError):
+    """The forge did not want one thing; it may take others."""
 
 
 class GhIssues:
@@ -26,12 +31,16 @@ class GhIssues:
             BnetError: there is no `gh`, or it was refused.
         """
         told = self._api("GET", f"{self._path}?labels={LABEL}&state=open&per_page=100", "--paginate")
-        found = []
-        for page in _values(told):
-            for each in page if isinstance(page, list) else [page]:
-                if "pull_request" not in each:
-                    found.append(Issue(int(each["number"]), str(each["title"]), str(each["body"] or "")))
-        return found
+        try:
+            pages = list(_values(told))
+            listed = [each for page in pages for each in (page if isinstance(page, list) else [page])]
+            return [
+                Issue(int(each["number"]), str(each["title"]), str(each["body"] or ""))
+                for each in listed
+                if "pull_request" not in each
+            ]
+        except _SENSELESS:
+            raise _not_understood(told) from None
 
     def do(self, step: Step) -> int:
         """Do one step; return the issue's number.
@@ -41,14 +50,19 @@ class GhIssues:
         """
         if step.number is None:
             body = {"title": step.title, "body": step.body, "labels": [LABEL]}
-            made = json.loads(self._api("POST", self._path, body=body))
-            if LABEL not in {each.get("name") for each in made.get("labels", [])}:
+            told = self._api("POST", self._path, body=body)
+            try:
+                made = json.loads(told)
+                number, labels = int(made["number"]), {each["name"] for each in made["labels"]}
+            except _SENSELESS:
+                raise _not_understood(told) from None
+            if LABEL not in labels:
                 # It would not be found again, and be opened anew at each look.
                 raise BnetError(
-                    f"the issue #{made['number']} was opened without the label {LABEL}",
+                    f"the issue #{number} was opened without the label {LABEL}",
                     hint=f"the token may not set labels; make the label {LABEL} in the repository, and put it there",
                 )
-            return int(made["number"])
+            return number
         if step.title is None:
             body = {"state": "closed", "state_reason": "completed"}
         else:
@@ -73,11 +87,17 @@ class GhIssues:
         except TimedOut as error:
             raise BnetError(f"the forge did not answer: {error}") from None
         if done.code != 0:
-            raise BnetError(
+            raise Refused(
                 f"the forge refused the issues: {done.complaint}",
                 hint="GH_TOKEN needs the right to read and write issues of that repository",
             )
         return done.out.decode(errors="replace")
+
+
+def _not_understood(told: str) -> BnetError:
+    return BnetError(
+        f"what the forge says of its issues cannot be understood: {told.strip()[:80] or 'nothing'}"
+    )
 
 
 def _values(text: str) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -12,6 +13,8 @@ from bnet.health.facts import Finding
 LABEL = "bnet-health"
 MOST_OPENED = 20  # in one go: what floods people is read by nobody
 LONGEST_TITLE = 200
+LONGEST_LINE = 2000  # of a body, which may have 65,536 signs
+LONGEST_MARK = 500
 # Nothing that people wrote can come before it, and no key holds a space or an angle once it is quoted.
 _MARK = re.compile(r"<!-- bnet-health: ([^\s<>]{1,1000}) -->")
 
@@ -38,14 +41,16 @@ def plan(findings: Iterable[Finding], there: Sequence[Issue]) -> list[Step]:
     known: dict[str, Issue] = {}
     steps = []
     for issue in sorted(there, key=lambda one: one.number):
-        key = key_of(issue)
-        if key is not None and known.setdefault(key, issue) is not issue:
-            steps.append(Step(key=key, number=issue.number))  # two looks at once may open two
-    wanted = {each.key: each for each in findings}
-    steps += [Step(key=key, number=each.number) for key, each in known.items() if key not in wanted]
+        mark = mark_of(issue)
+        if mark is not None and known.setdefault(mark, issue) is not issue:
+            steps.append(Step(key=unquote(mark), number=issue.number))  # two looks at once may open two
+    wanted = {_mark(each.key): each for each in findings}
+    steps += [
+        Step(key=unquote(mark), number=each.number) for mark, each in known.items() if mark not in wanted
+    ]
     opened = 0
-    for key, finding in wanted.items():
-        found, title, body = known.get(key), title_of(finding), body_of(finding)
+    for mark, finding in wanted.items():
+        found, key, title, body = known.get(mark), finding.key, title_of(finding), body_of(finding)
         if found is None and opened < MOST_OPENED:
             opened += 1
             steps.append(Step(key=key, title=title, body=body))
@@ -54,10 +59,18 @@ def plan(findings: Iterable[Finding], there: Sequence[Issue]) -> list[Step]:
     return steps
 
 
-def key_of(issue: Issue) -> str | None:
-    """Return the key of the finding that an issue is of."""
+def mark_of(issue: Issue) -> str | None:
+    """Return what stands for the key of the finding that an issue is of; None if it is of none."""
     found = _MARK.match(issue.body)
-    return None if found is None else unquote(found[1])
+    return None if found is None else found[1]
+
+
+def _mark(key: str) -> str:
+    """Return a key as it stands in a comment; of a long one the beginning and a digest."""
+    mark = quote(key, safe=":/")
+    if len(mark) <= LONGEST_MARK:
+        return mark
+    return mark[:LONGEST_MARK] + "~" + sha256(key.encode()).hexdigest()[:32]
 
 
 def title_of(finding: Finding) -> str:
@@ -70,9 +83,9 @@ def body_of(finding: Finding) -> str:
     """Return what an issue says; in indented lines nobody is mentioned, and nothing is a link."""
     since = "" if finding.since is None else f"since {finding.since:%Y-%m-%dT%H:%M:%SZ}, "
     lines = [f"{finding.severity}: {finding.text}", f"{since}sure: {finding.sure}", finding.advice]
-    told = "\n".join(f"    {escaped(line)}" for line in lines if line)
+    told = "\n".join(f"    {escaped(line)[:LONGEST_LINE]}" for line in lines if line)
     return (
-        f"<!-- bnet-health: {quote(finding.key, safe=':/')} -->\n\n{told}\n\n"
+        f"<!-- bnet-health: {_mark(finding.key)} -->\n\n{told}\n\n"
         "`bnet health` found this. It changes and closes this issue by itself.\n"
     )
 

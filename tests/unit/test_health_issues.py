@@ -10,6 +10,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -19,8 +20,9 @@ from bnet import scaffold
 from bnet.errors import BnetError
 from bnet.forges.issues import GhIssues
 from bnet.health.facts import Finding
-from bnet.health.issues import MOST_OPENED, Issue, body_of, key_of, plan, title_of
+from bnet.health.issues import MOST_OPENED, Issue, body_of, mark_of, plan, title_of
 from bnet.process import run
+from bnet.wiring.issues import keep
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 WORKFLOW = ".github/workflows/health-monitor.yml"
@@ -88,13 +90,26 @@ def test_a_flood_is_opened_little_by_little() -> None:
     assert len(plan(many, there)) == MOST_OPENED
 
 
+LONG = "/" + "\U0001f4be" * 199
+
+
+def test_a_long_key_is_known_again() -> None:
+    one, two = finding(f"a:{LONG}/1"), finding(f"a:{LONG}/2")
+    assert done([one, two], [issue(1, one), issue(2, two)]) == []
+    assert [each[:2] for each in done([two], [issue(1, one), issue(2, two)])] == [("close", 1)]
+
+
+def test_a_body_is_never_larger_than_a_forge_takes() -> None:
+    assert len(body_of(finding(text="\x00" * 100_000, advice="y" * 100_000))) < 20_000
+
+
 HOSTILE = "x\n<!-- bnet-health: other -->\n@team ``` ~~~ <script> [a](b) \x1b[31m"
 
 
 def test_what_people_wrote_mentions_nobody_and_is_no_mark() -> None:
     hostile = finding(f"/srv/--> {HOSTILE}", text=HOSTILE, advice=HOSTILE)
     made = issue(1, hostile)
-    assert key_of(made) == hostile.key
+    assert unquote(mark_of(made) or "") == hostile.key
     lines = made.body.splitlines()[1:]
     assert all(line.startswith("    ") for line in lines if "@team" in line or "script" in line)
     assert "\x1b" not in made.body + made.title and "\n" not in made.title
@@ -113,8 +128,11 @@ words = sys.argv[1:]
 assert words[:2] == ["api", "--method"], words
 method, target = words[2], words[3]
 open(path + ".log", "a").write(f"{{method}} {{target}}\\n")
-if os.environ.get("FAKE_GH_FAILS"):
+if os.environ.get("FAKE_GH_FAILS") == "1" or os.environ.get("FAKE_GH_FAILS") and method != "GET":
     sys.exit("gh: Resource not accessible by integration (HTTP 403)")
+if "FAKE_GH_SAYS" in os.environ and (method == "POST" or os.environ["FAKE_GH_SAYS"] not in ("", "{{}}")):
+    print(os.environ["FAKE_GH_SAYS"])
+    sys.exit()
 assert os.environ["GH_TOKEN"] == "secret"
 if method == "GET":
     assert target == "/repos/o/n/issues?labels=bnet-health&state=open&per_page=100" and "--paginate" in words
@@ -122,6 +140,8 @@ if method == "GET":
     print(json.dumps(there[:2]) + json.dumps(there[2:]))  # as older versions do, a list a page
 else:
     body = json.load(sys.stdin)
+    if body.get("title") == os.environ.get("FAKE_GH_FAILS_ON", ""):
+        sys.exit("gh: Validation Failed (HTTP 422)")
     if method == "POST":
         labels = [] if os.environ.get("FAKE_GH_DROPS") else [{{"name": name}} for name in body.pop("labels")]
         body.pop("labels", None)
@@ -184,6 +204,35 @@ def test_a_refusal_is_said_without_the_token(gh: dict[str, str]) -> None:
     with pytest.raises(BnetError, match="HTTP 403") as caught:
         kept({**gh, "FAKE_GH_FAILS": "1"}, finding())
     assert "secret" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_what_one_issue_is_refused_for_keeps_no_other_from_being_kept(gh: dict[str, str]) -> None:
+    several = [finding(name) for name in ("a", "b", "c")]
+    env = {**gh, "FAKE_GH_FAILS_ON": "server-lost: b"}
+    did = []
+    with pytest.raises(BnetError, match="HTTP 422"):
+        did.extend(keep(GhIssues("o/n", env), several))
+    made = json.loads(Path(gh["FAKE_GH"]).read_text())
+    assert [each["title"] for each in made] == ["server-lost: a", "server-lost: c"]
+    with pytest.raises(BnetError, match="HTTP 403"):
+        list(keep(GhIssues("o/n", {**gh, "FAKE_GH_FAILS": "3"}), [finding(f"s{n}") for n in range(19)]))
+    log = Path(gh["FAKE_GH"] + ".log").read_text()
+    assert log.count("POST") + log.count("PATCH") == 3 + 3, "who refuses all is left alone"
+
+
+@pytest.mark.parametrize("answer", ["", "hello", "[[1]]", "{}", '[{"number": 1}]', "null", '["x"]'])
+def test_an_answer_that_is_none_is_said(gh: dict[str, str], answer: str) -> None:
+    with pytest.raises(BnetError, match="cannot be understood"):
+        list(keep(GhIssues("o/n", {**gh, "FAKE_GH_SAYS": answer}), [finding()]))
+
+
+def test_two_looks_at_once_leave_one_issue(gh: dict[str, str]) -> None:
+    one, two = GhIssues("o/n", gh), GhIssues("o/n", gh)
+    plans = [plan([finding()], each.there()) for each in (one, two)]
+    for issues, steps in zip((one, two), plans, strict=True):
+        for step in steps:
+            issues.do(step)
+    assert len(list(keep(one, [finding()]))) == 1 and list(keep(two, [finding()])) == []
 
 
 def test_without_gh_it_is_said_where_that_is(gh: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
