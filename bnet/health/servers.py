@@ -81,7 +81,8 @@ def slow(facts: Facts) -> Iterable[Finding]:
 def flapping(facts: Facts) -> Iterable[Finding]:
     """Name the servers that went away again and again in the last day.
 
-    Gaps are between two heartbeats of one clock, so that no clocks are compared.
+    Gaps are between two heartbeats of one clock, so that no clocks are compared. A server says itself when it
+    came back; what its ref still holds counts too, for an older bnet does not.
     """
     settings, count = facts.state.settings, len(facts.state.servers)
     limits = {holds: silent_after(settings, count, holds=holds) for holds in (True, False)}
@@ -90,10 +91,19 @@ def flapping(facts: Facts) -> Iterable[Finding]:
             continue
         newest = Beat(seen.beat.at, seen.beat.boot_id, bool(seen.beat.runs))
         beats = [each for each in (newest, *seen.earlier) if newest.at - each.at <= DAY]
-        gaps = sum(
-            (later.at - before.at).total_seconds() > limits[before.holds] for later, before in _pairs(beats)
+        told = [each for each in seen.beat.returns if newest.at - each.at <= DAY]
+        gaps = len(
+            {
+                later.at
+                for later, before in _pairs(beats)
+                if (later.at - before.at).total_seconds() > limits[before.holds]
+            }
+            | {each.at for each in told if not each.boot}
         )
-        boots = sum(later.boot_id != before.boot_id for later, before in _pairs(beats))
+        boots = len(
+            {later.at for later, before in _pairs(beats) if later.boot_id != before.boot_id}
+            | {each.at for each in told if each.boot}
+        )
         lost_runs = _lost_runs(name, facts)
         worst = max((gaps, "was silent"), (boots, "was started anew"), (len(lost_runs), "lost what it ran"))
         if worst[0] >= OFTEN:

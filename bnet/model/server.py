@@ -66,6 +66,13 @@ class Sample(Record, frozen=True, kw_only=True):
     runs: int = 0
 
 
+class Return(Record, frozen=True, kw_only=True):
+    """A time at which a server was heard again: after a silence that made it count as lost, or on another boot."""
+
+    at: Moment
+    boot: bool = False
+
+
 class Heartbeat(Record, frozen=True, kw_only=True):
     """`heartbeat.json` on the telemetry ref; informs people, and its arrival keeps leases alive."""
 
@@ -79,6 +86,7 @@ class Heartbeat(Record, frozen=True, kw_only=True):
     runs: tuple[Held, ...] = ()
     metrics: dict[str, float | None] = {}
     samples: tuple[Sample, ...] = ()
+    returns: tuple[Return, ...] = ()
 
 
 class Identity(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -26,7 +26,7 @@ from bnet.model.hub import FORMAT, Head
 from bnet.model.job import Attempt, BuildReport, Job, Source
 from bnet.model.rollup import Hours
 from bnet.model.run import Found, Intent, RunExit, RunFact
-from bnet.model.server import Heartbeat, Identity
+from bnet.model.server import Heartbeat, Identity, Return
 from bnet.model.state import State
 from bnet.model.telemetry import Sent, SentLog
 from bnet.ports.hub import Commit, Update
@@ -766,6 +766,27 @@ def test_a_disk_that_gives_no_answer_is_told_and_over_once_it_does(place: Place)
     place.clock.sleep(60)
     place.sync()
     assert place.report.beat and place.notes.sampled().told == ()
+
+
+def test_a_server_says_when_it_came_back(place: Place) -> None:
+    place.sync()
+    place.clock.sleep(1800)
+    place.sync()
+    assert place.report.beat and heartbeat(place).returns == ()
+    place.clock.sleep(9000)
+    place.sync()
+    away = heartbeat(place).at
+    assert heartbeat(place).returns == (Return(at=away),)
+    place.clock.boot_name = "another"
+    place.clock.sleep(1800)
+    place.sync()
+    anew = heartbeat(place).at
+    assert heartbeat(place).returns == (Return(at=away), Return(at=anew, boot=True))
+    for _ in range(12):
+        place.clock.sleep(9000)
+        place.sync()
+    told = heartbeat(place).returns
+    assert len(told) == 10 and away not in {each.at for each in told}, "those of a day"
 
 
 def test_an_idle_server_looks_at_itself_now_and_then(place: Place) -> None:

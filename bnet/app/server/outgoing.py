@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from bnet import __version__
 from bnet.app.ledger import Beat, Landed, Ledger
 from bnet.app.server.decide import Here
-from bnet.app.server.telemetry import Draft
+from bnet.app.server.telemetry import HEARTBEAT, Draft
+from bnet.codec.documents import Unreadable, decode
 from bnet.errors import Damaged
 from bnet.model.job import Job
 from bnet.model.run import RunFact
@@ -19,6 +20,7 @@ from bnet.rules import rollup
 from bnet.rules.keeping import kept_now, pinned
 from bnet.rules.leases import Observed
 from bnet.rules.pace import beat_due, progress_due
+from bnet.rules.presence import returns, silent_after
 from bnet.rules.sampling import told as levels
 from bnet.rules.transaction import Transaction
 
@@ -54,7 +56,7 @@ class Outgoing:
         days = rollup.untold(self._notes.rolled())
         if days:
             draft.add_hours(days, rollup.past(self._days(sent.tip), now))
-        commit, anew = draft.commit(self._heartbeat(tx, here), now)
+        commit, anew = draft.commit(self._heartbeat(tx, here, self._last(sent.tip)), now)
         oid = self._ledger.hub.write([commit])[0]
         pending = draft.landed(oid, anew, now)
         self._notes.keep_sent(replace(sent, written=pending.written, pending=pending))
@@ -90,20 +92,34 @@ class Outgoing:
     def _levels(self, sampled: Sampled) -> tuple[str, ...]:
         return levels(sampled, self._ledger.state.monitoring)
 
-    def _heartbeat(self, tx: Transaction, here: Here) -> Heartbeat:
-        name = here.me.name
+    def _last(self, tip: str) -> Heartbeat | None:
+        """Return this server's heartbeat on the hub; None if there is none, or the private copy lacks it."""
+        try:
+            data = self._ledger.hub.read(tip, [HEARTBEAT]).get(HEARTBEAT) if tip else None
+            return None if data is None else decode(Heartbeat, data)
+        except (Damaged, Unreadable):
+            return None
+
+    def _heartbeat(self, tx: Transaction, here: Here, before: Heartbeat | None) -> Heartbeat:
+        name, state, boot_id = here.me.name, self._ledger.state, self._clock.boot_id()
         mine = [job for job in tx.jobs.values() if job.claim is not None and job.claim.server == name]
         return Heartbeat(
             server=name,
             instance=here.me.instance,
             at=tx.now,
-            boot_id=self._clock.boot_id(),
+            boot_id=boot_id,
             nonce=uuid.UUID(int=self._ledger.chance.getrandbits(128)).hex,
             version=__version__,
             slots=here.me.slots,
             runs=tuple(_held(job, tx, here) for job in mine if job.result is None),
             metrics=self._notes.measure(),
             samples=self._notes.sampled().samples,
+            returns=returns(
+                before,
+                tx.now,
+                boot_id,
+                lambda holds: silent_after(state.settings, len(state.servers), holds=holds),
+            ),
         )
 
 

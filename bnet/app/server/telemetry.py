@@ -14,6 +14,7 @@ from bnet.model.telemetry import Sent, SentLog
 from bnet.ports.hub import Commit
 from bnet.ports.machine import Runs
 
+HEARTBEAT = "heartbeat.json"
 HEAD_BYTES = 64 * 1024  # of a log's beginning that stay in Git
 TAIL_BYTES = 192 * 1024  # of its end
 MOST_BYTES = 16_000_000  # of logs and artifacts on one server's ref
@@ -145,7 +146,7 @@ class Draft:
 
     def commit(self, heartbeat: Heartbeat, now: datetime) -> tuple[Commit, bool]:
         """Return the commit, and whether it begins a new history."""
-        files = {**self.files, "heartbeat.json": encode(heartbeat)}
+        files = {**self.files, HEARTBEAT: encode(heartbeat)}
         begun = self.sent.begun_at
         anew = not self.sent.tip or begun is None or (self.sent.length >= LONGEST or now - begun >= OLDEST)
         commit = Commit(
