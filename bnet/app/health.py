@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 
 import msgspec
 
 from bnet.app.history import annals, search
-from bnet.app.ledger import Ledger
+from bnet.app.ledger import Diverged, Ledger
 from bnet.app.messages.post import Post
 from bnet.app.told.messages import overdue_line
 from bnet.app.told.overview import HEARTBEAT
@@ -65,7 +66,7 @@ def gather(sources: Sources, before: Memory) -> tuple[Facts, Memory]:
     """
     ledger, clock = sources.ledger, sources.clock
     asked_s = clock.boot()
-    look, beats = _beats(ledger)
+    look, beats, diverged = _beats(ledger)
     state = ledger.state
     tips = {name: look.telemetry.get(name, "") for name in state.servers}
     memory = memories.look(before, tips, boot_id=clock.boot_id(), now_s=asked_s)
@@ -88,19 +89,29 @@ def gather(sources: Sources, before: Memory) -> tuple[Facts, Memory]:
         pushes=None if state.settings.push_budget is None else _pushes(sources, beats, now),
         hub_bytes=size,
         hub_refs=refs,
+        diverged=diverged,
     )
     return facts, memory
 
 
-def _beats(ledger: Ledger) -> tuple[Look, Mapping[str, Row]]:
-    """Return a look, and each server's heartbeats of the last day, the newest first."""
-    look = ledger.refresh()
+def _beats(ledger: Ledger) -> tuple[Look, Mapping[str, Row], str]:
+    """Return a look, each server's heartbeats of the last day, the newest first, and whether the hub has diverged."""
+    look, diverged = _look(ledger)
     try:
-        return look, _read(ledger.hub, look, ledger.state)
+        return look, _read(ledger.hub, look, ledger.state), diverged
     except HubUnreachable:
         # A server began its telemetry anew between the two questions; if it was not that, this fails too.
-        look = ledger.refresh()
-        return look, _read(ledger.hub, look, ledger.state)
+        look, diverged = _look(ledger)
+        return look, _read(ledger.hub, look, ledger.state), diverged
+
+
+def _look(ledger: Ledger) -> tuple[Look, str]:
+    try:
+        return ledger.refresh(), ""
+    except Diverged as error:
+        # The servers go on with the ledger that they know until a person has decided; that one is judged.
+        ledger.load(ledger.hub.known())
+        return ledger.hub.look(), str(error)
 
 
 def _read(hub: Hub, look: Look, state: State) -> dict[str, Row]:
@@ -115,8 +126,8 @@ def _row(hub: Hub, tip: str) -> Row:
     beats: list[Heartbeat] = []
     current = True
     data = hub.read(tip, [HEARTBEAT]).get(HEARTBEAT)
-    versions = ([] if data is None else [data]) + [each for _, each in hub.older(tip, HEARTBEAT)]
-    for version in versions[:MOST_BEATS]:
+    versions = chain([] if data is None else [data], (each for _, each in hub.older(tip, HEARTBEAT)))
+    for version in islice(versions, MOST_BEATS):
         try:
             beat = decode(Heartbeat, version)
         except Unreadable:
@@ -167,7 +178,11 @@ def _pushes(sources: Sources, beats: Mapping[str, Row], now: datetime) -> int:
     A server's transactions land in the push of a heartbeat, those of people by themselves.
     """
     since = now - timedelta(seconds=WINDOW_S)
-    heartbeats = sum(each.at > since for row in beats.values() for each in row.beats)
+    heartbeats = 0
+    for row in beats.values():
+        # The newest was pushed by now, so a clock that says otherwise is ahead by so much at least.
+        ahead = max(timedelta(0), row.beats[0].at - now) if row.beats else timedelta(0)
+        heartbeats += sum(each.at - since > ahead for each in row.beats)
     query = EventQuery(since=since.timestamp())
     servers = sources.ledger.state.servers
     events = sources.index().events(annals(sources.ledger), query)

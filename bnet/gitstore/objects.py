@@ -225,10 +225,16 @@ def older(repo: Repo, tip: str, path: str) -> Iterator[tuple[str, bytes]]:
     if _climbs(path):
         return
     commits = repo.out("log", "-n", "200", "--format=%H", tip, "--", f":(literal){path}").decode().split()
-    for commit in commits[1:]:  # the first is the present version's, or its removal
-        found = read_paths(repo, f"{commit}", [path])
-        if path in found:
-            yield commit, found[path]
+    # The first is the present version's, or its removal. Most look at few, some at all: one process reads several.
+    start, count = 1, 1
+    while start < len(commits):
+        some = commits[start : start + count]
+        found = files_of(repo, some, path)
+        for commit in some:
+            data = found[commit]
+            if data is not None:
+                yield commit, data
+        start, count = start + count, count * 4
 
 
 def origin(repo: Repo, tip: str, path: str) -> tuple[str, str]:

@@ -28,15 +28,16 @@ def ahead(seen: Seen, now: datetime) -> tuple[float, float]:
 
 def correction(seen: Mapping[str, Seen], now: datetime) -> float:
     """Return by how many seconds most servers' clocks are surely ahead of ours; 0 where they may be right with us."""
-    shifts = [_surely(*ahead(each, now)) for each in seen.values() if each.beat is not None]
+    shifts = [surely_ahead(each, now) for each in seen.values() if each.beat is not None]
     if not shifts:
         return 0.0
     shift = min(median_low(shifts), median_high(shifts), key=abs)
     return shift if abs(shift) > TOLERANCE_S else 0.0
 
 
-def _surely(least: float, most: float) -> float:
-    """Return the number of a range that is nearest to 0."""
+def surely_ahead(seen: Seen, now: datetime) -> float:
+    """Return by how many seconds a server's clock is ahead of ours for certain; below 0 where it is behind."""
+    least, most = ahead(seen, now)
     return least if least > 0 else min(most, 0.0)
 
 
@@ -56,7 +57,7 @@ def skewed(facts: Facts) -> Iterable[Finding]:
             advice="timedatectl set-ntp true (and `date -u` on each machine shows which one is wrong)",
         )
     for name in beating:
-        off = _surely(*ahead(facts.seen[name], facts.time))
+        off = surely_ahead(facts.seen[name], facts.time)
         if abs(off) > TOLERANCE_S:
             way = "ahead of" if off > 0 else "behind"
             yield Finding(

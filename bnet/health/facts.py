@@ -119,6 +119,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         pushes: how many were counted in the last hour; None where nobody asks.
         hub_bytes: what the hub takes, or at least takes; None if unknown.
         hub_refs: how many refs it has.
+        diverged: what is to be said of a hub whose ledger is no continuation of `state`; "" of one whose is.
     """
 
     state: State
@@ -131,6 +132,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     pushes: int | None = None
     hub_bytes: int | None = None
     hub_refs: int = 0
+    diverged: str = ""
 
     @property
     def monitoring(self) -> Monitoring:

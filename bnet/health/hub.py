@@ -9,6 +9,32 @@ MOST_REFS = 5_000  # GitHub's limit for branches; every push is told of every re
 WINDOW_S = 3600.0  # over which pushes are counted
 
 
+def diverged(facts: Facts) -> Iterable[Finding]:
+    """Tell whether the hub's ledger went another way than the one known here: all else is then as it was known."""
+    if facts.diverged:
+        yield Finding(
+            rule="hub-diverged",
+            severity="critical",
+            text=facts.diverged,
+            advice="bnet hub adopt (shows both histories, and asks before it does anything)",
+        )
+
+
+def broken(facts: Facts) -> Iterable[Finding]:
+    """Name the documents of the ledger that cannot be read."""
+    for each in facts.state.problems:
+        # A complaint about a person's document begins with its path and line already.
+        placed = each.message.startswith(each.path)
+        commit = f" (git show {each.commit[:10]})" if each.commit else ""
+        yield Finding(
+            rule="document-broken",
+            about=each.path,
+            severity="warning",
+            text=each.message if placed else f"{each.path} {each.message}",
+            advice=f"put it right and push{commit}; until then, what it said before stays in force",
+        )
+
+
 def unacknowledged(facts: Facts) -> Iterable[Finding]:
     """Name the messages that were not acknowledged in time."""
     for each in facts.overdue:

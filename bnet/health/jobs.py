@@ -4,10 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from bnet.health.facts import Certainty, End, Facts, Finding, Severity, after
+from bnet.health.clocks import surely_ahead
+from bnet.health.facts import Certainty, End, Facts, Finding, Seen, Severity, after
 from bnet.health.words import numbers, span
 from bnet.model.base import Result
 from bnet.model.job import Claim, Job
+from bnet.model.server import Server
 from bnet.rules.leases import beat_gap
 from bnet.rules.waiting import (
     FAILED,
@@ -36,8 +38,8 @@ def stuck(facts: Facts) -> Iterable[Finding]:
 
 def _stuck(job: Job, claim: Claim, facts: Facts) -> Finding | None:
     name = f"#{job.number} {job.spec.name}"
-    ran = (facts.time - claim.claimed_at).total_seconds()
-    limit, why, severity, sure = _limit(job, claim, facts)
+    ran = _ran_s(claim, facts)
+    limit, why, severity, sure = _limit(job, claim, facts, ran)
     if ran <= limit:
         return None
     return Finding(
@@ -45,25 +47,34 @@ def _stuck(job: Job, claim: Claim, facts: Facts) -> Finding | None:
         about=str(job.number),
         severity=severity,
         text=f"{name} has run on {claim.server} for {span(ran)}: {why}",
-        since=after(claim.claimed_at, limit),
+        since=after(facts.time, limit - ran),
         sure=sure,
         evidence={"server": claim.server, "ran_s": round(ran, 1), "after_s": round(limit, 1)},
         advice=f"bnet logs {job.number}; bnet cancel {job.number}",
     )
 
 
-def _limit(job: Job, claim: Claim, facts: Facts) -> tuple[float, str, Severity, Certainty]:
-    """Return the seconds after which a job counts as stuck, why, and how bad and sure that is."""
+def _ran_s(claim: Claim, facts: Facts) -> float:
+    """Return for how many seconds a job has run: by its server's clock, or by how that differs from others'."""
+    seen = facts.seen.get(claim.server, Seen())
+    for held in () if seen.beat is None else seen.beat.runs:
+        if held.run == claim.run:
+            return held.seconds + (facts.age_s(claim.server) or 0.0)
+    return (facts.time - claim.claimed_at).total_seconds() + surely_ahead(seen, facts.time)
+
+
+def _limit(job: Job, claim: Claim, facts: Facts, ran: float) -> tuple[float, str, Severity, Certainty]:
+    """Return the seconds of running after which a job counts as stuck, why, and how bad and sure that is."""
     ttl, wanted = claim.ttl_s, facts.monitoring
     server = facts.state.servers.get(claim.server)
     if server is None or facts.is_lost(server):
         age = facts.age_s(claim.server)
         silent = f"{claim.server} is not seen, and no other server has ended its claim"
-        seen_s = 0.0 if age is None else (facts.time - claim.claimed_at).total_seconds() - age
+        seen_s = 0.0 if age is None else ran - age
         return max(0.0, seen_s) + 2 * ttl, silent, "critical", "clocks"
     cancel = job.wanted.cancel
     if cancel is not None:
-        asked = (cancel.at - claim.claimed_at).total_seconds()
+        asked = ran - (facts.time - cancel.at).total_seconds()
         return max(0.0, asked) + 2 * ttl, "it was cancelled, and goes on", "critical", "clocks"
     if job.spec.timeout is not None:
         return job.spec.timeout + ttl, f"its timeout is {span(job.spec.timeout)}", "critical", "clocks"
@@ -91,7 +102,7 @@ def stalled(facts: Facts) -> Iterable[Finding]:
         elif _could_run(job, facts, taken):
             free[job.spec.queue].append(job)
     for queue, jobs in sorted(free.items()):
-        found = _stalled(queue, jobs, facts)
+        found = _stalled(queue, jobs, facts, taken)
         if found is not None:
             yield found
     for queue, unfit in sorted(without.items()):
@@ -112,13 +123,19 @@ def _could_run(job: Job, facts: Facts, taken: Usage) -> bool:
     return any(not each for each in unmet) or {"slots"} not in unmet
 
 
-def _stalled(queue: str, jobs: Sequence[Job], facts: Facts) -> Finding | None:
+def _stalled(queue: str, jobs: Sequence[Job], facts: Facts, taken: Usage) -> Finding | None:
     state = facts.state
     patience = facts.monitoring.stalled_after
     if state.settings.push_budget is not None:
         patience = max(patience, BEATS * beat_gap(len(state.servers), state.settings.push_budget))
-    # A slot that was free only just now, or a claim beside it, says that the queue moves.
-    moved = [_moved(job) for job in state.jobs.values()]
+    # A slot that was free only just now, or a claim beside it, says that the queue moves; what other servers do
+    # with other queues does not.
+    takers = {
+        name for name, server in state.servers.items() if any(_takes(server, job, taken) for job in jobs)
+    }
+    moved = [
+        _moved(job) for job in state.jobs.values() if job.spec.queue == queue or _server_of(job) in takers
+    ]
     newest = max((at for at in moved if at is not None), default=None)
     oldest = min(claimable_since(job, state.jobs) for job in jobs)
     since = oldest if newest is None else max(oldest, newest)
@@ -136,6 +153,14 @@ def _stalled(queue: str, jobs: Sequence[Job], facts: Facts) -> Finding | None:
         evidence={"jobs": len(jobs), "first": listed[0], "waited_s": round(waited, 1), "after_s": patience},
         advice=f"bnet why {listed[0]}; bnet status",
     )
+
+
+def _takes(server: Server, job: Job, taken: Usage) -> bool:
+    return all(each.holds for each in server_conditions(job, server, taken))
+
+
+def _server_of(job: Job) -> str | None:
+    return job.result.server if job.result is not None else job.claim.server if job.claim else None
 
 
 def _moved(job: Job) -> datetime | None:
@@ -164,6 +189,8 @@ def failing(facts: Facts) -> Iterable[Finding]:
         if result is None or result.build is None:
             continue
         for built in result.build.packages:
+            if built.result not in ENDS:
+                continue  # it was skipped: another one failed
             ended: Result = "success" if built.result == "success" else "failure"
             packages[built.name].append(End(job.number, ended, result.finished_at))
     for name, ends in sorted(packages.items()):

@@ -16,6 +16,8 @@ RULES: Sequence[Rule] = (
     jobs.stuck,
     jobs.stalled,
     jobs.failing,
+    hub.diverged,
+    hub.broken,
     hub.unacknowledged,
     hub.budget,
     hub.large,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from worlds import BOB, NOON, World
+from worlds import BOB, NOON, Machine, World
 
 from bnet.app.health import Sources, gather
 from bnet.app.messages.post import Post
@@ -72,9 +72,14 @@ def register(world: World, *names: str) -> None:
 
 
 def gathered(
-    world: World, place: Path, memory: Memory = NOTHING, *, later: float = 0.0
+    world: World,
+    place: Path,
+    memory: Memory = NOTHING,
+    *,
+    later: float = 0.0,
+    machine: Machine | None = None,
 ) -> tuple[Facts, Memory]:
-    machine = world.machine("reader")
+    machine = machine or world.machine("reader")
     machine.clock.sleep(later)
     sources = Sources(
         ledger=machine.ledger,
@@ -196,6 +201,28 @@ def test_pushes_of_the_last_hour_are_counted_where_there_is_a_budget(world: Worl
     facts, _ = gathered(world, tmp_path)
     assert facts.pushes == 4, "three heartbeats, and the transaction of somebody who is no server"
     assert "push-budget" in keys(facts)
+
+
+def test_a_clock_that_is_ahead_makes_no_more_pushes_than_there_were(world: World, tmp_path: Path) -> None:
+    world.person({layout.SETTINGS: b"push_budget: 0.05"})
+    register(world, "a")
+    for minute in range(0, 300, 30):
+        beat(world, "a", NOON + timedelta(hours=3, minutes=minute - 300))
+    facts, _ = gathered(world, tmp_path)
+    assert facts.pushes == 2 + 1
+
+
+def test_a_ledger_that_went_another_way_is_judged_as_it_was_known(world: World, tmp_path: Path) -> None:
+    register(world, "a")
+    before = world.tip()
+    register(world, "b")
+    machine = world.machine("reader")
+    assert gathered(world, tmp_path, machine=machine)[0].diverged == ""
+    world.move(before)
+    world.person({layout.SETTINGS: b"push_budget: 7"})
+    facts, _ = gathered(world, tmp_path, machine=machine)
+    assert "diverged" in facts.diverged and set(facts.state.servers) == {"a", "b"}
+    assert "hub-diverged" in keys(facts)
 
 
 def test_people_say_what_they_want_to_be_told_of(world: World, tmp_path: Path) -> None:

@@ -30,11 +30,12 @@ from bnet.model.job import (
     Wanted,
 )
 from bnet.model.monitoring import Monitoring, Threshold
-from bnet.model.server import Heartbeat, Held, Sample, Server
-from bnet.model.state import State
+from bnet.model.server import Heartbeat, Held, Return, Sample, Server
+from bnet.model.state import Problem, State
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TTL, IDLE = 300.0, 1800.0
+MONITORING = "coordination/monitoring.yaml"
 UNSET, DEFAULTS = Settings(), Monitoring()
 
 
@@ -228,6 +229,18 @@ def test_a_server_that_comes_and_goes_is_flapping(there: Seen, flaps: bool) -> N
     assert ("server-flapping:a" in keys(facts(there={"a": there}))) == flaps
 
 
+@pytest.mark.parametrize(("boot", "flaps"), [(False, True), (True, True), (None, False)])
+def test_a_server_says_itself_when_it_came_back_as_its_ref_forgets(boot: bool | None, flaps: bool) -> None:
+    mixed = [boot] * 3 if boot is not None else [True, False, True]
+    returns = tuple(Return(at=ago(3000 * place), boot=each) for place, each in enumerate(mixed, 1))
+    there = {"a": Seen(beat=beat("a", 0, returns=returns))}
+    assert ("server-flapping:a" in keys(facts(there=there))) == flaps
+    twice = history(301, 100, 301)
+    assert twice.beat is not None
+    same = replace(twice, beat=replace(twice.beat, returns=(Return(at=ago(401)), Return(at=ago(0)))))
+    assert "server-flapping:a" not in keys(facts(there={"a": same})), "what both tell counts once"
+
+
 def test_a_server_that_loses_what_it_runs_is_flapping() -> None:
     def lost(number: int, on: str = "a", age: float = 60) -> Job:
         how = Attempt(
@@ -323,6 +336,32 @@ def test_a_job_that_should_have_ended_is_stuck(one: Job, usual: Expected | None,
     assert keys(told) == (["job-stuck:1"] if stuck else [])
 
 
+@pytest.mark.parametrize(
+    ("since", "ran", "age", "stuck"),
+    [
+        (7200, 60, 1, False),
+        (-7200, 60, 1, False),
+        (60, 7200, 1, True),
+        (-7200, 7200, 1, True),
+        (60, 3800, 99, False),
+        (60, 3801, 100, True),
+    ],
+    ids=["behind", "ahead", "set since", "ahead and stuck", "not yet", "and what passed since it was told"],
+)
+def test_how_long_a_job_runs_is_told_by_the_clock_of_its_server(
+    since: float, ran: float, age: float, stuck: bool
+) -> None:
+    one = running(since=since, timeout=3600.0)
+    held = (Held(job=1, attempt=1, run="r1", phase="running", seconds=ran),)
+    assert ("job-stuck:1" in keys(facts(one, there={"a": Seen(beat=beat("a", age, runs=held))}))) == stuck
+
+
+def test_a_claim_of_a_clock_that_is_ahead_is_older_than_it_says() -> None:
+    there = {"a": seen("a", -36000), "b": seen("b"), "c": seen("c")}
+    told = facts(running(since=-30000, timeout=3600.0), servers=[server(n) for n in "abc"], there=there)
+    assert keys(told) == ["job-stuck:1", "clock-skewed:a"]
+
+
 @pytest.mark.parametrize(("asked", "stuck"), [(600.0, False), (601.0, True)])
 def test_a_job_that_was_cancelled_and_goes_on_is_stuck(asked: float, stuck: bool) -> None:
     one = replace(running(since=2000), wanted=Wanted(cancel=Cancel(by="ann", at=ago(asked))))
@@ -356,6 +395,12 @@ WAITED = job(1, submitted_at=ago(901))
         ),
         ([WAITED, running(2, since=100)], [server("a", slots=2)], []),
         ([WAITED, ended(2, age=100)], [server("a")], []),
+        (
+            [job(1, submitted_at=ago(901), labels={"gpu": "y"}), running(2, "b", since=100, queue="q")],
+            [server("a", labels={"gpu": "y"}), server("b")],
+            ["queue-stalled:default"],
+        ),
+        ([WAITED, replace(ended(2, age=100, server="a"), spec=job(2, queue="q").spec)], [server("a")], []),
         ([job(1, submitted_at=ago(901), needs=(Need(job=2),)), ended(2, age=100)], [server("a")], []),
         ([job(1, submitted_at=ago(901), needs=(Need(job=2),)), job(2)], [server("a")], []),
         ([job(1, submitted_at=ago(9999), not_before=ago(100))], [server("a")], []),
@@ -372,6 +417,8 @@ WAITED = job(1, submitted_at=ago(901))
         "busy is who could not take it",
         "another was claimed since",
         "another ended just now",
+        "another queue moves, on a server that could not take it",
+        "who could take it had other work until just now",
         "what it needs ended just now",
         "it waits for another",
         "its time came just now",
@@ -437,6 +484,16 @@ def test_a_package_is_failing_in_whatever_jobs() -> None:
     assert keys(facts(*(built(n, "failure") for n in (1, 2)), monitoring=Monitoring(failures=2)))
 
 
+def test_a_package_that_was_not_tried_is_passed_over() -> None:
+    def built(number: int, result: str) -> Job:
+        report = BuildReport(total=1, cached=0, packages=(Built(name="core", result=result),))
+        return replace(ended(number, build=report), spec=job(number, name=f"j{number}").spec)
+
+    assert keys(facts(*(built(n, "skipped") for n in (1, 2, 3)))) == []
+    mixed = [built(n, result) for n, result in enumerate(("failure", "skipped", "error", "timeout"), 1)]
+    assert keys(facts(*mixed)) == ["package-failing:core"]
+
+
 # -- the hub
 
 
@@ -460,6 +517,25 @@ def test_a_large_hub(size: int, severity: str | None) -> None:
     assert [each.severity for each in found] == ([severity] if severity else [])
     assert judge(facts(hub_bytes=size, monitoring=Monitoring(hub=Threshold()))) == []
     assert keys(facts(hub_refs=5001)) == ["hub-refs"]
+
+
+def test_what_cannot_be_read_on_the_ledger_is_told() -> None:
+    told = facts()
+    wrong = Problem(path=MONITORING, message=f"{MONITORING}:2: no number", commit="c" * 40)
+    other = Problem(path="coordination/servers/x.json", message="is no JSON")
+    told = replace(told, state=replace(told.state, problems=(wrong, other)))
+    assert keys(told) == [
+        "document-broken:coordination/monitoring.yaml",
+        "document-broken:coordination/servers/x.json",
+    ]
+    assert only(told, f"document-broken:{MONITORING}").text == f"{MONITORING}:2: no number"
+    assert "cccccccccc" in only(told, f"document-broken:{MONITORING}").advice
+
+
+def test_a_ledger_that_went_another_way_is_told_and_judged_as_it_was_known() -> None:
+    found = judge(facts(WAITED, servers=(), diverged="the hub's ledger has diverged"))
+    assert [each.key for each in found] == ["hub-diverged", "queue-stalled:default"]
+    assert found[0].severity == "critical" and "bnet hub adopt" in found[0].advice
 
 
 # -- what is remembered
