@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 
 import msgspec
+from msgspec.structs import replace
 
 from bnet.app.history import annals, search
 from bnet.app.ledger import Diverged, Ledger
@@ -14,10 +15,10 @@ from bnet.app.told.overview import HEARTBEAT
 from bnet.codec.documents import Unreadable, decode
 from bnet.errors import HubUnreachable
 from bnet.health import memory as memories
-from bnet.health.facts import Beat, End, Expected, Facts, Overdue, Seen
+from bnet.health.facts import Beat, End, Expected, Facts, Overdue, Seen, Site
 from bnet.health.hub import WINDOW_S
 from bnet.health.jobs import ENDS, wanting
-from bnet.health.memory import Memory
+from bnet.health.memory import SITE, Memory, Published
 from bnet.model.base import Result
 from bnet.model.history import EventQuery, Query
 from bnet.model.server import Heartbeat
@@ -40,6 +41,8 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
         post: the messages on the hub.
         index: of the past; opened only where the ledger's tree does not hold enough.
         durations: how long jobs took, by the ledger's state.
+        site: tells of the dashboard that is published, by the ledger's state and what was remembered of it; and what
+            to remember.
         size: tells the bytes that the hub takes, or at least takes, and how many refs it has.
     """
 
@@ -49,6 +52,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
     index: Callable[[], Index]
     durations: Callable[[State], Durations]
     size: Callable[[], tuple[int | None, int]]
+    site: Callable[[State, Published | None], tuple[Site | None, Published | None]]
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -69,6 +73,9 @@ def gather(sources: Sources, before: Memory) -> tuple[Facts, Memory]:
     look, beats, diverged = _beats(ledger)
     state = ledger.state
     tips = {name: look.telemetry.get(name, "") for name in state.servers}
+    site, published = sources.site(state, before.published)
+    if site is not None and site.built is not None:
+        tips[SITE] = f"{site.where} {site.tip}"
     memory = memories.look(before, tips, boot_id=clock.boot_id(), now_s=asked_s)
     seen = {
         name: _seen(beats.get(name, Row()), memory.least_s(name), memory.most_s(name))
@@ -90,8 +97,9 @@ def gather(sources: Sources, before: Memory) -> tuple[Facts, Memory]:
         hub_bytes=size,
         hub_refs=refs,
         diverged=diverged,
+        site=site and replace(site, least_s=memory.least_s(SITE), most_s=memory.most_s(SITE)),
     )
-    return facts, memory
+    return facts, replace(memory, published=published)
 
 
 def _beats(ledger: Ledger) -> tuple[Look, Mapping[str, Row], str]:

@@ -105,6 +105,25 @@ class Overdue(msgspec.Struct, frozen=True):
     text: str
 
 
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """A published dashboard.
+
+    Attributes:
+        where: it is, for people.
+        tip: what is unlike that of any other publication.
+        built: when it was made, by its publisher's clock; None if it gave no answer.
+        said: what there is to be said then.
+        least_s, most_s: as in `Seen`.
+    """
+
+    where: str
+    tip: str = ""
+    built: datetime | None = None
+    said: str = ""
+    least_s: float = 0.0
+    most_s: float | None = None
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is known.
 
@@ -120,6 +139,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         hub_bytes: what the hub takes, or at least takes; None if unknown.
         hub_refs: how many refs it has.
         diverged: what is to be said of a hub whose ledger is no continuation of `state`; "" of one whose is.
+        site: the dashboard that is published; None if none is, as far as is known.
     """
 
     state: State
@@ -133,6 +153,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     hub_bytes: int | None = None
     hub_refs: int = 0
     diverged: str = ""
+    site: Site | None = None
 
     @property
     def monitoring(self) -> Monitoring:
@@ -160,7 +181,14 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         seen = self.seen.get(server, Seen())
         if seen.beat is None:
             return None
-        by_clocks = max(0.0, (self.time - seen.beat.at).total_seconds())
+        return self._age_s(seen.beat.at, seen)
+
+    def site_age_s(self, built: datetime) -> float:
+        """Return the seconds since the dashboard was published."""
+        return self._age_s(built, self.site or Seen())
+
+    def _age_s(self, at: datetime, seen: Seen | Site) -> float:
+        by_clocks = max(0.0, (self.time - at).total_seconds())
         return max(seen.least_s, by_clocks if seen.most_s is None else min(by_clocks, seen.most_s))
 
     def silent_after(self, server: str) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from bnet.health import clocks, figures, hub, jobs, servers
+from bnet.health import clocks, figures, hub, jobs, servers, site
 from bnet.health.facts import Facts, Finding
 
 Rule = Callable[[Facts], Iterable[Finding]]
@@ -21,6 +21,7 @@ RULES: Sequence[Rule] = (
     hub.unacknowledged,
     hub.budget,
     hub.large,
+    site.stale,
 )
 _ORDER: Mapping[str, int] = {"critical": 0, "warning": 1}
 

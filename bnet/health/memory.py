@@ -23,6 +23,13 @@ class Sighting(Record, frozen=True, kw_only=True):
     before_s: float | None = None
 
 
+class Published(Record, frozen=True, kw_only=True):
+    """What was found at a commit of the site's branch: when it was published; None if that is no site of this hub."""
+
+    tip: str
+    built: Moment | None = None
+
+
 class Memory(Record, frozen=True, kw_only=True):
     """What was seen so far; it can be lost, and then less is certain.
 
@@ -31,12 +38,16 @@ class Memory(Record, frozen=True, kw_only=True):
         looked_s: of the last look.
         servers: by name.
         began: key of a finding -> when it was found first.
+        published: what the site's branch held.
     """
 
     boot_id: str = ""
     looked_s: float = 0.0
     servers: dict[str, Sighting] = {}
     began: dict[str, Moment] = {}
+    published: Published | None = None
+
+    # The site is remembered among the servers, whose names hold no blank.
 
     def least_s(self, server: str) -> float:
         """Return the seconds for which a server's ref was seen unmoved."""
@@ -49,8 +60,11 @@ class Memory(Record, frozen=True, kw_only=True):
         return None if seen is None or seen.before_s is None else self.looked_s - seen.before_s
 
 
+SITE = "the site"
+
+
 def look(before: Memory, tips: Mapping[str, str], *, boot_id: str, now_s: float) -> Memory:
-    """Take in one look: server -> commit of its telemetry.
+    """Take in one look: server -> commit of its telemetry, and what the site is at.
 
     Args:
         before: what was seen until now.
@@ -67,7 +81,7 @@ def look(before: Memory, tips: Mapping[str, str], *, boot_id: str, now_s: float)
         else:
             earlier = None if known is None else before.looked_s
             servers[name] = Sighting(tip=tip, since_s=now_s, before_s=earlier)
-    return Memory(boot_id=boot_id, looked_s=now_s, servers=servers, began=before.began)
+    return replace(before, boot_id=boot_id, looked_s=now_s, servers=servers)
 
 
 def dated(memory: Memory, found: Iterable[Finding], now: datetime) -> tuple[Memory, list[Finding]]:

@@ -17,6 +17,18 @@ DiskPath = Annotated[
         description="`home`, which is where a server keeps its files, or an absolute path",
     ),
 ]
+Branch = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}(?!\n)$", description="a branch's name"),
+]
+WebAddress = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^https?://[^\s/@]+(/[\x21-\x7e]*)?(?!\n)$",
+        max_length=1000,
+        description="an address such as https://owner.github.io/name/",
+    ),
+]
 HOME = "home"  # among paths: BNET_HOME, wherever that is
 FULL = (90.0, 97.0)  # percent of it that are a warning and critical, where nothing else is said
 DAY = 86400.0
@@ -32,6 +44,20 @@ class Threshold(Strict, frozen=True, kw_only=True):
 
     warning: Amount | None = None
     critical: Amount | None = None
+
+
+class Site(Strict, frozen=True, kw_only=True):
+    """The published dashboard.
+
+    Attributes:
+        stale_after: seconds after which a site that was not published anew is told of; 0 never does.
+        branch: of the hub, on which `bnet site publish` puts it; if there is none, or it is no site, nothing is told.
+        url: where people look at it, if that is on the web: then it is asked itself.
+    """
+
+    stale_after: Seconds = 7200.0
+    branch: Branch = "gh-pages"
+    url: WebAddress | None = None
 
 
 class Monitoring(Strict, frozen=True, kw_only=True):
@@ -51,6 +77,7 @@ class Monitoring(Strict, frozen=True, kw_only=True):
         stalled_after: seconds that a job may wait which a server could take.
         failures: so many failures in a row, and a job or package counts as failing.
         hub: bytes that the hub takes.
+        site: the published dashboard.
     """
 
     cpu: Threshold = Threshold()
@@ -65,6 +92,7 @@ class Monitoring(Strict, frozen=True, kw_only=True):
     stalled_after: Seconds = 900.0
     failures: Annotated[int, msgspec.Meta(ge=1, le=20)] = 3
     hub: Threshold = Threshold(warning=5e9, critical=1e10)
+    site: Site = Site()
 
     @property
     def disks(self) -> dict[str, Threshold]:

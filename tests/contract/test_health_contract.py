@@ -14,7 +14,7 @@ from bnet.app.messages.post import Post
 from bnet.codec import layout
 from bnet.codec.documents import encode
 from bnet.codec.submission import from_fields
-from bnet.health.facts import Facts
+from bnet.health.facts import Facts, Site
 from bnet.health.judge import judge
 from bnet.health.memory import Memory
 from bnet.host.index import LocalIndex
@@ -77,6 +77,7 @@ def gathered(
     memory: Memory = NOTHING,
     *,
     later: float = 0.0,
+    site: Site | None = None,
     machine: Machine | None = None,
 ) -> tuple[Facts, Memory]:
     machine = machine or world.machine("reader")
@@ -88,6 +89,7 @@ def gathered(
         index=lambda: LocalIndex(place / "history.db"),
         durations=lambda state: Durations(),
         size=lambda: (None, 0),
+        site=lambda state, known: (site, known),
     )
     return gather(sources, memory)
 
@@ -223,6 +225,18 @@ def test_a_ledger_that_went_another_way_is_judged_as_it_was_known(world: World, 
     facts, _ = gathered(world, tmp_path, machine=machine)
     assert "diverged" in facts.diverged and set(facts.state.servers) == {"a", "b"}
     assert "hub-diverged" in keys(facts)
+
+
+def test_a_site_is_as_old_as_it_was_seen_unmoved(world: World, tmp_path: Path) -> None:
+    ahead = Site(where="the site", tip="1", built=NOON + timedelta(hours=9))
+    facts, memory = gathered(world, tmp_path, site=ahead)
+    assert keys(facts) == []
+    facts, memory = gathered(world, tmp_path, memory, site=ahead, later=7201)
+    assert keys(facts) == ["site-stale"] and judge(facts)[0].sure == "observed"
+    behind = Site(where="the site", tip="2", built=NOON - timedelta(hours=9))
+    facts, memory = gathered(world, tmp_path, memory, site=behind, later=7260)
+    assert keys(facts) == [], "it was published since the last look"
+    assert keys(gathered(world, tmp_path, site=behind)[0]) == ["site-stale"]
 
 
 def test_people_say_what_they_want_to_be_told_of(world: World, tmp_path: Path) -> None:
