@@ -59,6 +59,7 @@ SECTIONS = {
         "audit": "bnet.cli.audit:audit",
         "site": "bnet.cli.site:site",
         "report": "bnet.cli.report:report",
+        "export": "bnet.cli.export:export",
     },
 }
 VERBS = {verb: place for verbs in SECTIONS.values() for verb, place in verbs.items()}

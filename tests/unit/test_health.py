@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from msgspec.structs import replace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as classic_families
 
+from bnet.health import figures
 from bnet.health.clocks import correction
 from bnet.health.facts import Beat, End, Expected, Facts, Finding, Overdue, Seen
 from bnet.health.judge import judge
@@ -660,3 +663,17 @@ def test_times_at_the_ends_of_the_calendar_are_no_bug(said: datetime, begun: dat
             one, two, servers=[server("a", joined_at=begun, slots=2)], there=there, monitoring=monitoring
         )
         openmetrics(told, judge(told))
+
+
+def test_each_rule_is_in_the_table_of_the_guide() -> None:
+    top = Path(__file__).parents[2]
+    code = "".join(path.read_text() for path in sorted((top / "bnet/health").glob("*.py")))
+    named = (
+        set(re.findall(r'rule="([a-z-]+)"', code))
+        | set(figures._RULES.values())
+        | {"job-failing", "package-failing"}
+    )
+    rows = re.findall(
+        r"^\| (`[^|]*)\|", (top / "docs/health.md").read_text().split("## How sure")[0], re.MULTILINE
+    )
+    assert {rule for row in rows for rule in re.findall(r"`([a-z-]+)`", row)} == named

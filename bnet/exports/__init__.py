@@ -1,0 +1,1 @@
+"""A network's builds and figures as other systems count them."""
