@@ -34,7 +34,8 @@ from bnet.exports.meters import BOUNDS, Meter, Point
 from bnet.exports.traces import Span
 
 SCHEMA = "https://opentelemetry.io/schemas/1.37.0"
-TIMEOUT = 20.0  # seconds for a request with its repetitions
+TIMEOUT = 10.0  # seconds for a request with its repetitions
+LONGEST_CAUSE = 200  # the cause of causes stands at the end
 _CUMULATIVE = AggregationTemporality.CUMULATIVE
 
 
@@ -88,7 +89,7 @@ class Collector:
 
     def _lost(self, what: str) -> RepositoryUnreachable:
         return RepositoryUnreachable(
-            f"the collector {self._where} did not take the {what}: {shown(self._heard.last) or 'no answer'}",
+            f"the collector {self._where} did not take the {what}: {shown(self._heard.why) or 'no answer'}",
             hint="nothing is lost: the next export sends them again",
         )
 
@@ -113,13 +114,15 @@ class _Heard(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.last = ""
+        self.why = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.last = record.getMessage()
+        """Keep why the first try failed: of the last one only that it was the last is said."""
+        cause = record.getMessage().partition(" encountered while")[0].removeprefix("Transient error ")
+        self.why = self.why or cause[-LONGEST_CAUSE:]
 
     def __enter__(self) -> None:
-        self.last = ""
+        self.why = ""
         logger = logging.getLogger("opentelemetry")
         logger.addHandler(self)
         logger.propagate = False
