@@ -60,8 +60,11 @@ def _listed(repo: Repo, old: str | None, new: str, under: str) -> Iterator[tuple
 
 
 def blobs(repo: Repo, tip: str, under: str) -> dict[str, str]:
-    """Return the regular files under a directory at a commit: path -> id of its content."""
+    """Return the regular files under a directory at a commit: path -> id of its content; of what is no tree, none."""
     found = {}
+    kind = repo.git("cat-file", "-t", f"{tip}^{{}}")
+    if kind.out.strip() == b"blob":
+        return {}  # a ref can be pushed at anything
     for entry in repo.out("ls-tree", "-r", "-z", "--full-tree", tip, "--", under).split(b"\0"):
         meta, _, path = entry.partition(b"\t")
         words = meta.decode().split(" ")
@@ -234,7 +237,7 @@ def older(repo: Repo, tip: str, path: str) -> Iterator[tuple[str, bytes]]:
             data = found[commit]
             if data is not None:
                 yield commit, data
-        start, count = start + count, count * 4
+        start, count = start + count, count * 8
 
 
 def origin(repo: Repo, tip: str, path: str) -> tuple[str, str]:

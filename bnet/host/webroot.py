@@ -128,10 +128,20 @@ class Webroot:
         try:
             # No pathlib here: of ten thousand pages nearly all are looked at, and are as they were.
             return all(os.stat(f"{self._top}/{path}").st_size == size for path, size in kept.files.items())
-        except OSError:
+        except (OSError, ValueError):  # the list may have been published, and changed there
             return False
 
+    def _check_real(self, name: str) -> None:
+        """See that what is between the top and a file are directories of the site's own, and nobody's elsewhere."""
+        for parent in PurePosixPath(name).parents[:-1]:
+            if os.path.islink(self.path / parent):
+                raise BnetError(
+                    f"{self.path / parent} is a link, and what it leads to is not the site's",
+                    hint="put it away; `bnet site build` makes the directory anew",
+                )
+
     def _write(self, name: str, data: bytes) -> bool:
+        self._check_real(name)
         path = self.path / name
         if read_or_none(path) == data:
             return False
@@ -143,6 +153,7 @@ class Webroot:
         return True
 
     def _delete(self, name: str) -> None:
+        self._check_real(name)
         path = self.path / name
         with suppress(OSError):
             path.unlink(missing_ok=True)
@@ -156,4 +167,4 @@ class Webroot:
 def _is_below(path: str) -> bool:
     """Tell whether a path of the list stays in the directory: it may have been published, and changed there."""
     parts = PurePosixPath(path).parts
-    return bool(parts) and not path.startswith("/") and ".." not in parts
+    return bool(parts) and not path.startswith("/") and ".." not in parts and "\0" not in path

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from worlds import BOB, NOON, Machine, World
+from worlds import BOB, NOON, GitWorld, Machine, World
 
 from bnet.app.health import Sources, gather
 from bnet.app.messages.post import Post
+from bnet.app.told.telemetry import AllTold, all_told
 from bnet.codec import layout
 from bnet.codec.documents import encode
 from bnet.codec.submission import from_fields
@@ -152,6 +153,25 @@ def test_a_ref_without_a_heartbeat_is_no_heartbeat(world: World, tmp_path: Path)
     assert hub.push([Update(hub.telemetry_ref("a"), "", hub.write([commit])[0])]) is None
     facts, _ = gathered(world, tmp_path)
     assert facts.seen["a"].beat is None
+
+
+@pytest.mark.parametrize("what", ["blob", "tree", "tag"])
+def test_a_ref_that_is_no_commit_tells_nothing_and_stops_nobody(
+    world: World, tmp_path: Path, what: str
+) -> None:
+    if not isinstance(world, GitWorld):
+        return  # in memory, a ref is always at a commit
+    register(world, "a")
+    blob = world.git("hash-object", "-w", "--stdin", input=b"hi").strip()
+    tree = world.git("mktree", input=f"100644 blob {blob}\trunsx\n".encode()).strip()
+    tag = f"object {blob}\ntype blob\ntag t\ntagger x <x> 1 +0000\n\nm\n".encode()
+    tagged = world.git("hash-object", "-w", "-t", "tag", "--stdin", input=tag).strip()
+    world.git("update-ref", "refs/bnet/servers/a", {"blob": blob, "tree": tree, "tag": tagged}[what])
+    facts, _ = gathered(world, tmp_path)
+    assert facts.seen["a"].beat is None and keys(facts) == []
+    machine = world.machine("reader")
+    told = all_told(machine.hub, machine.ledger.refresh(), ["a"], AllTold())
+    assert told.servers["a"].logs == {}
 
 
 def fails(world: World, *days: int) -> None:

@@ -124,6 +124,30 @@ def test_a_list_that_names_files_elsewhere_deletes_nothing_there(tmp_path: Path)
     assert outside.read_text() == "mine"
 
 
+@pytest.mark.parametrize("deep", ["jobs", "jobs/0001"])
+def test_a_link_in_place_of_a_directory_leads_nobody_out(tmp_path: Path, deep: str) -> None:
+    out, outside = tmp_path / "out", tmp_path / "outside"
+    sheets = [Sheet("index.html", "a"), Sheet("jobs/0001/1.html", "b"), Sheet("jobs/0001/2.html", "c")]
+    put(out, *sheets)
+    (out / deep).rename(outside)
+    (out / deep).symlink_to(outside)
+    before = {path: (outside / path).read_bytes() for path in files(outside)}
+    for now in ([sheets[0], Sheet("jobs/0001/1.html", "other"), sheets[2]], sheets[:1]):
+        with pytest.raises(BnetError, match="is a link"):
+            put(out, *now)
+    assert {path: (outside / path).read_bytes() for path in files(outside)} == before
+    (out / deep).unlink()
+    assert put(out, *sheets).pages == 3 and len(files(out)) == 3
+
+
+@pytest.mark.parametrize("name", ["a\0b", "", ".", "//etc", "x" * 5000, "jobs/\u2028"])
+def test_a_list_with_names_that_are_none_stops_no_build(tmp_path: Path, name: str) -> None:
+    put(tmp_path, Sheet("a.html", "a", key="1"))
+    (tmp_path / LIST).write_text(json.dumps({"parts": {"a.html": ["1", {name: 3}], "gone": ["", {name: 1}]}}))
+    assert put(tmp_path, Sheet("a.html", "a", key="1")).pages == 1
+    assert files(tmp_path) == {"a.html"}
+
+
 def test_a_directory_with_other_things_is_refused_and_stays_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years")
     with pytest.raises(BnetError, match="no site was built there"):
