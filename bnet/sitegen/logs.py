@@ -10,6 +10,7 @@ from bnet.sitegen import ansi
 
 INLINE = 120_000  # bytes of HTML that a job's own page has room for
 SHEET = 200_000  # and a page that holds nothing else
+MOST = 1_000_000  # bytes of a log that are shown, four times what bnet keeps of one: anybody may have put more there
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -34,11 +35,25 @@ def text_of(chunks: Sequence[Chunk], contents: Mapping[str, bytes]) -> list[tupl
     found: list[tuple[int, bytearray]] = []
     # One that is too large to be read was not put there by bnet: nothing of it is shown.
     there = {chunk.offset: contents[chunk.blob] for chunk in chunks if chunk.blob in contents}
-    for cut, data in join_chunks(there):
+    for cut, data in _newest(join_chunks(there)):
         if cut or not found:
             found.append((cut, bytearray()))
         found[-1][1].extend(data)
     return [(cut, data.decode("utf-8", "backslashreplace")) for cut, data in found]
+
+
+def _newest(pieces: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Return the last pieces of a log that there is room for."""
+    over = sum(len(data) for _, data in pieces) - MOST
+    kept, cut = [], 0
+    for before, data in pieces:
+        dropped = max(0, min(over, len(data)))
+        over -= dropped
+        cut += before + dropped
+        if dropped < len(data):
+            kept.append((cut, data[dropped:]))
+            cut = 0
+    return kept
 
 
 def lines_of(texts: Sequence[tuple[int, str]]) -> list[Line]:

@@ -28,6 +28,7 @@ from bnet.wiring.machine import Machine
 
 NEWEST_LETTERS = 60  # whose texts are shown
 NEWEST_EVENTS = 300
+LARGEST = 4_000_000  # bytes of one content: bnet writes none over a quarter of a million, others may have
 
 
 def build(machine: Machine, url: str, output: Path, every: int = 0) -> Done:
@@ -48,7 +49,8 @@ def build(machine: Machine, url: str, output: Path, every: int = 0) -> Done:
 
 def _written(facts: Facts, machine: Machine, url: str, output: Path) -> Done:
     theme = theme_of(machine.scaffold() / "site", machine.home.hub_dir(url) / "pages")
-    return Webroot(output).put(parts(facts, theme), machine.hub(url).contents)
+    hub = machine.hub(url)
+    return Webroot(output).put(parts(facts, theme), lambda oids: hub.contents(oids, LARGEST))
 
 
 def gathered(machine: Machine, url: str, every: int = 0) -> Facts:
