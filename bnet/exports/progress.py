@@ -26,20 +26,13 @@ def due(past: Sequence[Past], known: Progress | None, since: float) -> list[Past
         known: what the collector has; None if nothing was ever sent.
         since: seconds since 1970; what ended later is sent whether it has it or not.
     """
-    has = None if known is None else set(known.beyond)
+    has = set() if known is None else set(known.beyond)
+    floor = float("inf") if known is None else known.floor
     found = [
         each
         for each in past
         if each.finished is not None
-        and (
-            each.finished >= since
-            or (
-                known is not None
-                and has is not None
-                and each.number >= known.floor
-                and each.number not in has
-            )
-        )
+        and (each.finished >= since or (each.number >= floor and each.number not in has))
     ]
     return sorted(found, key=lambda each: each.key)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from bnet.codec.shown import escaped
 from bnet.health.facts import Facts, Finding
 from bnet.health.words import amount
 
@@ -26,12 +27,15 @@ def broken(facts: Facts) -> Iterable[Finding]:
         # A complaint about a person's document begins with its path and line already.
         placed = each.message.startswith(each.path)
         commit = f" (git show {each.commit[:10]})" if each.commit else ""
+        mends = each.path.endswith(".json")  # a machine's document, of which the newest readable one is known
         yield Finding(
             rule="document-broken",
-            about=each.path,
+            about=escaped(each.path),  # a path in Git may be no text at all, and a key is written down
             severity="warning",
-            text=each.message if placed else f"{each.path} {each.message}",
-            advice=f"put it right and push{commit}; until then, what it said before stays in force",
+            text=escaped(each.message if placed else f"{each.path} {each.message}"),
+            advice=f"nothing: the next transaction restores it{commit}"
+            if mends
+            else f"put it right and push{commit}; until then, what it said before stays in force",
         )
 
 

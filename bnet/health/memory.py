@@ -47,8 +47,6 @@ class Memory(Record, frozen=True, kw_only=True):
     began: dict[str, Moment] = {}
     published: Published | None = None
 
-    # The site is remembered among the servers, whose names hold no blank.
-
     def least_s(self, server: str) -> float:
         """Return the seconds for which a server's ref was seen unmoved."""
         seen = self.servers.get(server)
@@ -60,7 +58,7 @@ class Memory(Record, frozen=True, kw_only=True):
         return None if seen is None or seen.before_s is None else self.looked_s - seen.before_s
 
 
-SITE = "the site"
+SITE = "the site"  # as it is remembered among the servers, whose names hold no blank
 
 
 def look(before: Memory, tips: Mapping[str, str], *, boot_id: str, now_s: float) -> Memory:

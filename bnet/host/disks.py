@@ -52,7 +52,10 @@ def ask(paths: Sequence[str], noted: Path, *, wait_s: float = WAIT_S, program: s
     full: dict[str, float] = {}
     if asked:
         words = [sys.executable, "-I", "-S", "-c", program, *asked]
-        full, late = _understood(asked, heard(words, timeout=wait_s))
+        try:
+            full, late = _understood(asked, heard(words, timeout=wait_s))
+        except OSError:
+            return Disks({})  # there is no room for another process: no figure is worth a failed sync
         waiting |= late
     if waiting or noted.exists():
         write_atomic(noted, msgspec.json.encode(waiting), durable=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,11 @@ def test_who_cannot_be_killed_is_asked_again_only_once_it_has_gone(dead: str, tm
     os.kill(who["pid"], signal.SIGKILL)
     psutil.wait_procs([psutil.Process(who["pid"])] if psutil.pid_exists(who["pid"]) else [], timeout=60)
     assert ask([dead], noted, wait_s=60).full and json.loads(noted.read_bytes()) == {}
+
+
+def test_no_figure_is_worth_a_failed_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    assert ask(["/"], tmp_path / "noted") == ({}, ())
 
 
 @pytest.mark.parametrize("noted", [b"", b"{", b"[]", b'{"/": 3}', b'{"/": {"pid": "x"}}'])

@@ -13,9 +13,11 @@ from msgspec.structs import replace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as classic_families
 
+from bnet.codec.documents import encode
 from bnet.health import figures
 from bnet.health.clocks import correction
 from bnet.health.facts import Beat, End, Expected, Facts, Finding, Overdue, Seen
+from bnet.health.issues import body_of
 from bnet.health.judge import judge
 from bnet.health.memory import Memory, dated, look
 from bnet.health.openmetrics import openmetrics
@@ -533,6 +535,15 @@ def test_what_cannot_be_read_on_the_ledger_is_told() -> None:
     ]
     assert only(told, f"document-broken:{MONITORING}").text == f"{MONITORING}:2: no number"
     assert "cccccccccc" in only(told, f"document-broken:{MONITORING}").advice
+
+
+def test_a_path_that_is_no_text_has_a_key_that_can_be_written_down() -> None:
+    told = facts()
+    wrong = Problem(path="coordination/\udcff\n.json", message="is no JSON")
+    [found] = judge(replace(told, state=replace(told.state, problems=(wrong,))))
+    memory, _ = dated(Memory(), [found], NOW)
+    assert encode(memory) and body_of(found) and openmetrics(told, [found])
+    assert found.about == "coordination/\\udcff\\n.json"
 
 
 def test_a_ledger_that_went_another_way_is_told_and_judged_as_it_was_known() -> None:
