@@ -98,7 +98,7 @@ class Seen(Record, frozen=True, kw_only=True):
         past: commits that a ref was on which then was deleted, or went another way; the newest ones.
         paused: by a command.
         obstacle: why nothing comes of it.
-        undelivered: why results do not reach it.
+        undelivered: why results do not reach it; its time is the earliest end that was not told.
     """
 
     repository: str = ""

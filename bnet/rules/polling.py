@@ -20,14 +20,13 @@ from bnet.rules.arrivals import Move, submissions, weight
 from bnet.rules.change import Change
 from bnet.rules.jobs import Illegal
 from bnet.rules.reserved import SOURCE, SOURCES
-from bnet.rules.sources import paused_because, seen_of
+from bnet.rules.sources import LONGEST_REASON, paused_because, seen_of
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
 
 MOST_ARRIVED = 500  # jobs that one transaction makes of commits; the next one goes on
 MOST_PAST = 1000
 MOST_BYTES = 700_000  # of the refs of one source: what was seen of it is a document, and holds a million
-LONGEST_REASON = 500  # characters
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,19 +107,6 @@ def _after(tx: Transaction, sight: Sight, facts: Facts, who: str, limit: int) ->
         past=tuple(past[-MOST_PAST:]),
         obstacle=_obstacle(tx, base, trouble, who) if trouble else None,
     )
-
-
-def deliver(tx: Transaction, outcomes: Mapping[str, str], who: str) -> None:
-    """Write down why results do not reach the repositories of sources; "" where they do."""
-    for name, reason in outcomes.items():
-        seen = seen_of(tx, name)
-        if name not in tx.state.sources or (seen.undelivered is None and not reason):
-            continue
-        if seen.undelivered is not None and seen.undelivered.reason == reason[:LONGEST_REASON]:
-            continue
-        found = Obstacle(at=tx.now, by=who, reason=reason[:LONGEST_REASON]) if reason else None
-        after = {layout.seen_path(name): replace(seen, undelivered=found)}
-        tx.apply(Change(verb="look", target=name, note=reason[:120], documents=dict(after)))
 
 
 def _obstacle(tx: Transaction, base: Seen, reason: str, who: str) -> Obstacle:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from bnet.codec import layout
 from bnet.model.job import Job
 from bnet.model.state import KeyFile
-from bnet.rules import conditions, jobs, locks
+from bnet.rules import conditions, delivery, jobs, locks
 from bnet.rules.change import Change
 from bnet.rules.transaction import Transaction, archive_line
 from bnet.rules.waiting import expires_at, need_state, server_conditions, usage
@@ -113,6 +113,7 @@ def archive(tx: Transaction) -> None:
     for job in sorted(old, key=lambda each: each.number):
         assert job.result is not None
         by_day.setdefault(f"{job.result.finished_at:%Y-%m-%d}", []).append(job)
+    delivery.note_untold(tx, old)
     taken = set(tx.state.archive)
     for moved in by_day.values():
         for change in _archive_files(moved, taken):

@@ -6,18 +6,17 @@ import msgspec
 
 from bnet.app.ledger import Ledger
 from bnet.app.steward.office import Away
+from bnet.app.steward.owed import Owed
 from bnet.codec.shown import escaped
 from bnet.errors import BnetError, RepositoryUnreachable
 from bnet.model.base import Record
 from bnet.model.job import Job
-from bnet.model.source import Followed
+from bnet.model.source import Followed, Seen
 from bnet.model.state import State
 from bnet.ports.machine import Clock
 from bnet.ports.outside import CommitStatus, Forges, Upstreams
 from bnet.rules.arrivals import TAGS
-from bnet.rules.polling import deliver
-from bnet.rules.reserved import source_and_commit
-from bnet.rules.transaction import Transaction
+from bnet.rules.delivery import Outcome, deliver
 
 MOST_AT_ONCE = 50  # things told to one repository in one round
 FIRST_PAUSE = 30.0  # seconds after a failure; doubled with each one
@@ -76,61 +75,76 @@ class Results:
         self._who = who
         self._said = dict(told.said)
         self._keep = keep
+        self._owed = Owed(ledger.hub)
+        self._refused: set[str] = set()
         self._rests: dict[str, tuple[int, float]] = {}
 
     def do(self, away: Away) -> None:
         """Tell what is to be told, each repository by itself; what one does not take is tried again later."""
         state = self._ledger.state
-        rows: dict[str, list[Saying]] = {}
         every = self._sayings(state)
+        rows: dict[str, list[Saying]] = {}
         for each in every:
             address = each.source.asked.repository
             resting = self._rests.get(address, (0, 0.0))[1] > self._clock.boot()
-            if not resting and self._said.get(each.key) != each.text:
+            if not resting and self._is_untold(each):
                 rows.setdefault(address, []).append(each)
-        if not rows:
-            return
-        hub = state.head.hub
+        # What is refused for good must not keep back what comes after it.
+        for row in rows.values():
+            row.sort(key=lambda each: each.key in self._refused)
         errands = [
-            _Errand(self._upstreams, self._forges, hub, address, row[:MOST_AT_ONCE])
+            _Errand(self._upstreams, self._forges, state.head.hub, address, row[:MOST_AT_ONCE])
             for address, row in rows.items()
         ]
-        outcomes: dict[str, str] = {}
+        failures: dict[str, BnetError] = {}
         for errand, (done, failed) in zip(errands, away(errands), strict=True):
             self._said.update((each.key, each.text) for each in done)
             self._note_pause(errand.address, failed)
-            for each in errand.row:
-                outcomes[each.source.name] = f"results do not get there: {failed}" if failed else ""
-        kept = {each.key for each in every}
-        self._said = {key: text for key, text in self._said.items() if key in kept}
-        self._keep(Told(said=self._said))
-        self._write_down(outcomes)
+            if failed is not None:
+                self._refused |= {each.key for each in errand.row} - {each.key for each in done}
+                failures |= {each.source.name: failed for each in errand.row}
+        if rows:
+            kept = {each.key for each in every}
+            self._refused &= kept
+            self._said = {key: text for key, text in self._said.items() if key in kept}
+            self._keep(Told(said=self._said))
+        self._write_down(state, every, failures)
+
+    def _is_untold(self, each: Saying) -> bool:
+        return self._said.get(each.key) != each.text
 
     def _note_pause(self, address: str, failed: BnetError | None) -> None:
         failures = self._rests.get(address, (0, 0.0))[0] + 1 if failed else 0
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures, 20)) if failed else 0.0
         self._rests[address] = failures, self._clock.boot() + pause
 
-    def _write_down(self, outcomes: Mapping[str, str]) -> None:
-        def decide(tx: Transaction) -> None:
-            deliver(tx, outcomes, self._who)
-
-        self._ledger.transact(decide)
+    def _write_down(self, state: State, every: Sequence[Saying], failures: Mapping[str, BnetError]) -> None:
+        """Say of each source why results do not get there, or that all of them did."""
+        untold: dict[str, list[Saying]] = {}
+        for each in every:
+            if self._is_untold(each):
+                untold.setdefault(each.source.name, []).append(each)
+        outcomes: dict[str, Outcome] = {}
+        for name in state.sources:
+            before = state.seen.get(name, Seen()).undelivered
+            if name in failures:
+                ends = [each.job.result.finished_at for each in untold.get(name, ()) if each.job.result]
+                reason = f"results do not get there: {failures[name]}"
+                outcomes[name] = Outcome(before=before, reason=reason, since=min(ends, default=None))
+            elif name not in untold and before is not None:
+                outcomes[name] = Outcome(before=before)
+        if outcomes:
+            self._ledger.transact(lambda tx: deliver(tx, outcomes, self._who))
 
     def _sayings(self, state: State) -> list[Saying]:
         found: list[Saying] = []
-        for number in sorted(state.jobs):
-            job = state.jobs[number]
-            of = origin(job, state.jobs)
-            source = None if of is None else state.sources.get(of[0])
-            if of is None or source is None or not _is_of(job, source):
-                continue
+        for job, source, commit in self._owed.jobs(state, self._clock.now()):
             if source.asked.status and self._forges.knows(source.asked.repository):
                 status = status_of(job)
                 text = f"{status.state}: {status.description}"
-                found.append(Saying(source=source, job=job, commit=of[1], kind="status", text=text))
+                found.append(Saying(source=source, job=job, commit=commit, kind="status", text=text))
             if source.asked.notes and job.result is not None:
-                found.append(Saying(source=source, job=job, commit=of[1], kind="note", text=note_of(job)))
+                found.append(Saying(source=source, job=job, commit=commit, kind="note", text=note_of(job)))
         return found
 
 
@@ -167,23 +181,6 @@ class _Errand:
         except BnetError as error:
             failed = error
         return done, failed
-
-
-def origin(job: Job, jobs: Mapping[int, Job]) -> tuple[str, str] | None:
-    """Return the source and the commit that a job is of, also of one that was tried again; else None."""
-    seen: set[int] = set()
-    while job.spec.retry_of is not None and job.number not in seen:
-        seen.add(job.number)
-        before = jobs.get(job.spec.retry_of)
-        if before is None:
-            return None
-        job = before
-    return source_and_commit(job.spec.key or "")
-
-
-def _is_of(job: Job, source: Followed) -> bool:
-    where = job.spec.source
-    return where is not None and where.repository == source.asked.repository
 
 
 def status_of(job: Job) -> CommitStatus:

@@ -73,7 +73,8 @@ def obstacles(state: State) -> Iterator[str]:
     for name, seen in sorted(state.seen.items()):
         for told in (seen.obstacle, seen.undelivered) if name in state.sources else ():
             if told is not None:
-                yield escaped(f"source {name}, since {_time(told.at)}: {told.reason} (seen by {told.by})")
+                by = f" (seen by {told.by})" if told.by else ""
+                yield escaped(f"source {name}, since {_time(told.at)}: {told.reason}{by}")
 
 
 def as_file(fields: dict[str, Any]) -> bytes:
