@@ -72,6 +72,9 @@ def test_each_server_brings_a_repository_once_and_removes_it(project: Project) -
     project.push("third")
     project.until("it has run", lambda: ended(2))
     assert project.ok("me", "logs", "2").out.startswith("third\nsecond\nmany files\nfirst\n0 objects,")
+    project.ok("me", "retry", "2")
+    project.until("it has run again", lambda: ended(3))
+    assert project.ok("me", "logs", "3").out.startswith("third\nsecond\nmany files\nfirst\n0 objects,")
     assert first + 3 <= objects(project, "a") <= first + 6, (
         "a commit, a tree, a file, and what they are told by"
     )

@@ -56,7 +56,7 @@ def test_a_source_is_fetched_before_the_command(source: Source, told: tuple[str,
 
 
 OF_SOURCE: dict[str, Any] = {
-    "key": f"source:widgets:{OID}",
+    "env": {"BNET_SOURCE": "widgets", "BNET_COMMIT": OID},
     "source": Source(repository="https://h/r.git", ref="refs/heads/main", commit=OID),
 }
 
@@ -85,20 +85,21 @@ def test_waiting_for_the_copy_leaves_a_job_most_of_its_time(fields: dict[str, An
 @pytest.mark.parametrize(
     "fields",
     [
-        {"key": "mine"},
-        {"key": None},
+        {"env": {}},
+        {"env": {"BNET_SOURCE": "widgets", "BNET_COMMIT": "b" * 40}},
         {"source": Source(snapshot=OID)},
         {"sandbox": "podman"},
     ],
-    ids=["somebody's own", "without a key", "a snapshot", "in a container"],
+    ids=["somebody's own", "another commit", "a snapshot", "in a container"],
 )
 def test_all_else_is_fetched_by_itself(fields: dict[str, Any]) -> None:
     step = intent(**(OF_SOURCE | fields)).prepare[0]
     assert step[3] == "fetch-source" and len(step) == 8
 
 
-def test_a_step_of_a_pipeline_of_a_commit_borrows_too() -> None:
-    assert len(intent(**(OF_SOURCE | {"key": f"source:widgets:{OID}/build"})).prepare[0]) > 8
+@pytest.mark.parametrize("key", [None, f"source:widgets:{OID}", f"source:widgets:{OID}/build", "mine"])
+def test_it_borrows_under_whichever_key_it_is_tried_again(key: str | None) -> None:
+    assert len(intent(**OF_SOURCE, key=key, retry_of=6).prepare[0]) > 8
 
 
 def test_a_sandbox_shows_the_copy_that_is_borrowed_from() -> None:

@@ -6,7 +6,7 @@ from bnet import __version__
 from bnet.model.hub import ArtifactStore
 from bnet.model.job import Job, JobSpec
 from bnet.model.run import Intent, Origin
-from bnet.rules.reserved import source_and_commit
+from bnet.rules.reserved import COMMIT, SOURCE
 
 SMALL = 1_000_000  # bytes of a run's artifacts that Git takes
 BUILT = ".bnet/build.json"  # in the workspace: what a build of packages says of itself
@@ -130,8 +130,12 @@ def _source(spec: JobSpec, hub_url: str, workspace: str, builder: Builder) -> tu
 
 
 def _shares(spec: JobSpec, builder: Builder) -> bool:
-    """Tell whether a job borrows from the server's copy: it comes of a source, and can see what is outside of it."""
-    of_source = spec.source is not None and spec.source.snapshot is None and source_and_commit(spec.key or "")
+    """Tell whether a job borrows from the server's copy: it is of a source's commit, and can see what is outside.
+
+    One that is tried again, or deployed again, has another key or none; its environment says the same.
+    """
+    commit = spec.source.commit if spec.source is not None and spec.source.snapshot is None else None
+    of_source = commit is not None and spec.env.get(SOURCE) and spec.env.get(COMMIT) == commit
     return bool(builder.copies and of_source and spec.sandbox != "podman")
 
 
