@@ -202,12 +202,14 @@ def _submit(tx: Transaction, command: Submit, by: str, facts: Facts, batch: Batc
     if command.key == "":
         raise Illegal("the key is empty; all jobs with one key are one job")
     reserved.check_key(command, tx.now)
-    path = "" if command.key is None else layout.key_path(xxhash.xxh3_64_hexdigest(command.key.encode()))
-    known = tx.documents.get(path) or tx.state.keys.get(path) or KeyFile()
-    assert isinstance(known, KeyFile)
+    path, known = _keys(tx, command.key or "")
     if command.key is not None and command.key in known.keys:
         _check_whole(command, known.keys[command.key].jobs[0], batch)
         return list(known.keys[command.key].jobs)
+    whole = reserved.whole_key(command.key or "")
+    all_of_it = _keys(tx, whole)[1].keys.get(whole)
+    if all_of_it is not None and all_of_it.jobs[0] < batch.first:
+        return list(all_of_it.jobs)  # its source or schedule has made all of the matrix meanwhile
     _check_whole(command, tx.next_job, batch)
     made: list[JobSpec] = []
     ruled = environments.with_rules(tx, command)
@@ -225,6 +227,14 @@ def _submit(tx: Transaction, command: Submit, by: str, facts: Facts, batch: Batc
         tx.documents[path] = KeyFile(keys={**known.keys, command.key: entry})
     _supersede(tx, made, by)
     return numbers
+
+
+def _keys(tx: Transaction, key: str) -> tuple[str, KeyFile]:
+    """Return the file that a key would be in, and what that holds."""
+    path = layout.key_path(xxhash.xxh3_64_hexdigest(key.encode()))
+    known = tx.documents.get(path) or tx.state.keys.get(path) or KeyFile()
+    assert isinstance(known, KeyFile)
+    return path, known
 
 
 def _check_whole(command: Submit, number: int, batch: Batch) -> None:

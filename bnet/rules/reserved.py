@@ -13,6 +13,7 @@ from bnet.rules.specs import source_of
 from bnet.rules.wallclock import on_the_wall
 
 SCHEDULES, SOURCES = "schedule:", "source:"  # begin the keys of each
+CELL = "#"  # ends a key of these, before a number that the job of a matrix had
 SCHEDULE, SCHEDULED_AT = "BNET_SCHEDULE", "BNET_SCHEDULED_AT"  # in the environment of a firing's job
 SOURCE, COMMIT = "BNET_SOURCE", "BNET_COMMIT"  # of a commit's
 
@@ -27,9 +28,19 @@ def commit_key(name: str, commit: str) -> str:
     return f"{SOURCES}{name}:{commit}"
 
 
+def cell_key(key: str, number: int) -> str:
+    """Return the key of one job of a matrix that is asked for again by itself: under the whole's, it is known too."""
+    return f"{key}{CELL}{number}"
+
+
+def whole_key(key: str) -> str:
+    """Return the key of a whole matrix for that of one of its jobs, where it is bnet's own; any other as it is."""
+    return key.partition(CELL)[0] if key.startswith((SCHEDULES, SOURCES)) else key
+
+
 def source_and_commit(key: str) -> tuple[str, str] | None:
     """Return the source and the commit that a key stands for; None for another's key."""
-    words = key.partition("/")[0].split(":")
+    words = whole_key(key).partition("/")[0].split(":")
     return (words[1], words[2]) if key.startswith(SOURCES) and len(words) == 3 else None
 
 
@@ -41,7 +52,7 @@ def check_key(asked: Submit, now: datetime) -> None:
     """
     key = asked.key or ""
     for begin, whose, is_of in ((SCHEDULES, "schedules", _is_firing), (SOURCES, "sources", _is_commit)):
-        if key.startswith(begin) and not is_of(asked, key, now):
+        if key.startswith(begin) and not is_of(asked, whole_key(key), now):
             shown = escaped(key[:80])
             raise Illegal(f"the key {shown} is one of {whose}, as all that begin with {begin}; take another")
 

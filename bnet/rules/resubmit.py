@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from bnet.model.command import InputRef, NeedRef, Retry, Submit
 from bnet.model.job import Job, JobSpec, Need, RetryRule
+from bnet.rules.reserved import SCHEDULES, SOURCES, cell_key
 
 
 def only_in(ours: Mapping[int, Job], theirs: Mapping[int, Job]) -> list[Job]:
@@ -51,11 +52,15 @@ def resubmissions(lost: Sequence[Job], kept: Mapping[int, Job], label: str) -> l
         number: job.spec.name if uses[job.spec.name] == 1 else f"{job.spec.name[:48]}-{number}"
         for number, job in unfinished.items()
     }
-    return [_again(job, names, lost, kept, label) for job in unfinished.values()]
+    first = {job.spec.key: job.number for job in reversed(unfinished.values())}
+    return [
+        _again(job, names, lost, kept, _key(job.spec, label, whole=first[job.spec.key] == job.number))
+        for job in unfinished.values()
+    ]
 
 
 def _again(
-    job: Job, names: Mapping[int, str], lost: Sequence[Job], kept: Mapping[int, Job], label: str
+    job: Job, names: Mapping[int, str], lost: Sequence[Job], kept: Mapping[int, Job], key: str
 ) -> Submit:
     spec = job.spec
     gone = {each.number for each in lost}
@@ -85,7 +90,7 @@ def _again(
         not_before=None if spec.not_before is None else spec.not_before.isoformat(),
         expires_after=spec.expires_after,
         on_lost_lease=spec.on_lost_lease,
-        key=_key(spec, label),
+        key=key,
         approvals=spec.approval,
     )
 
@@ -103,6 +108,11 @@ def _retry(rule: RetryRule) -> Retry:
     return Retry(limit=rule.limit, exit_code=rule.exit_codes, reason=rule.reasons)
 
 
-def _key(spec: JobSpec, label: str) -> str:
-    # One key stands for all the jobs of a matrix; they are asked for one by one now.
-    return spec.key if spec.key is not None and not spec.matrix else f"{label}.{spec.number}"
+def _key(spec: JobSpec, label: str, *, whole: bool) -> str:
+    # One key stands for all the jobs of a matrix; they are asked for one by one now. A source or a schedule would
+    # make all of them again where their key is not known.
+    if spec.key is None or not spec.matrix:
+        return spec.key or f"{label}.{spec.number}"
+    if not spec.key.startswith((SCHEDULES, SOURCES)):
+        return f"{label}.{spec.number}"
+    return spec.key if whole else cell_key(spec.key, spec.number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from bnet.model.state import KeyEntry, KeyFile
 from bnet.rules import polling as rules
 from bnet.rules.admit import admit
 from bnet.rules.jobs import Illegal
+from bnet.rules.resubmit import resubmissions
 from bnet.rules.specs import Facts
 from bnet.rules.transaction import Transaction
 
@@ -510,10 +512,10 @@ def again(name: str, commit: str, **more: Any) -> Submit:
     return replace(Submit(command="true", key=f"source:{name}:{commit}", env=env, source=source), **more)
 
 
-def asks(net: Net, command: Submit) -> None:
+def asks(net: Net, *commands: Submit) -> None:
     ledger = net.world.machine("s1").ledger
     ledger.refresh()
-    ledger.transact(lambda tx: admit(tx, [command], by=ALICE, facts=Facts()) and None)
+    ledger.transact(lambda tx: admit(tx, commands, by=ALICE, facts=Facts()) and None)
 
 
 @pytest.mark.parametrize(
@@ -542,6 +544,39 @@ def test_a_commit_that_an_adopted_hub_has_lost_is_asked_for_again_under_its_key(
     assert commits(net.world) == [new], "the source finds it dealt with"
     assert net.seen().refs == {"refs/heads/main": new}
     assert faults(net.world) == []
+
+
+@pytest.mark.parametrize("first", ["the person", "the source"])
+def test_the_matrix_of_a_commit_that_an_adopted_hub_has_lost_runs_once(net: Net, first: str) -> None:
+    matrix = "submit: {command: make, matrix: {cc: [gcc, clang], opt: ['0', '2']}}"
+    net.world.person({FILE: f"repository: {net.up.path}\n{matrix}\n".encode()}, by=BOB)
+    watcher = net.watcher()
+    watcher.look()
+    before = net.world.tip()
+    new = net.up.commit()
+    watcher.later()
+    lost = net.world.machine("reader").ledger.state.jobs
+    assert len(lost) == 4
+    again = resubmissions(list(lost.values()), {}, "adopted-1")
+
+    hub = Net.__new__(Net)  # the ledger as it was before that, for servers that know nothing else
+    hub.world, hub.top, hub.up = MemoryWorld(), net.top, net.up
+    hub.world.repository = net.world.repository
+    net.world.move(before)
+    late = hub.watcher("s9")
+    acts: list[Callable[[], object]] = [lambda: asks(hub, *again), late.later]
+    for act in acts if first == "the person" else acts[::-1]:
+        act()
+    asks(hub, *again)
+    late.later()
+    assert commits(hub.world) == [new] * 4
+    assert sorted(spec.env["BNET_MATRIX_CC"] + spec.env["BNET_MATRIX_OPT"] for spec in jobs(hub.world)) == [
+        "clang0",
+        "clang2",
+        "gcc0",
+        "gcc2",
+    ]
+    assert faults(hub.world) == []
 
 
 # -- what the audit finds

@@ -306,6 +306,21 @@ def test_a_firing_that_an_adopted_hub_has_lost_is_asked_for_again_under_its_key(
     assert [job.spec.key for job in fresh.state.jobs.values()] == [FIRING]
 
 
+def test_the_matrix_of_a_firing_that_an_adopted_hub_has_lost_is_made_once() -> None:
+    rows = "cron: '0 * * * *'\nsubmit: {command: make, matrix: {cc: [gcc, clang]}}\n"
+    net = begun(table(rows))
+    net.fires(NOON + HOUR)
+    again = resubmissions(list(net.state.jobs.values()), {}, "adopt")
+    for fires_first in (False, True):
+        fresh = begun(table(rows))
+        fresh.now = NOON + HOUR
+        if fires_first:
+            fresh.fires(NOON + HOUR)
+        fresh.does(*again)
+        fresh.fires(NOON + HOUR)
+        assert [job.spec.env["BNET_MATRIX_CC"] for job in fresh.state.jobs.values()] == ["gcc", "clang"]
+
+
 # -- spread, and many at once
 
 
