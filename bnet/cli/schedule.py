@@ -15,7 +15,7 @@ from bnet.cli.render import note, out, out_json, table, word
 from bnet.codec import layout
 from bnet.codec.schedules import read_table
 from bnet.codec.shown import escaped
-from bnet.errors import AnswerNo, Invalid
+from bnet.errors import AnswerNo, BnetError, Invalid
 from bnet.files import read_or_none
 from bnet.model.base import is_name
 from bnet.model.command import PauseSchedule, ResumeSchedule
@@ -159,6 +159,8 @@ def pause(app: App, name: str, reason: str) -> None:
 
     Example: bnet schedule pause nightly --reason "until the release"
     """
+    if not reason.strip():
+        raise BnetError("say why: --reason TEXT; it is recorded")
     send(app.ledger, app.lookup, [PauseSchedule(schedule=name, reason=reason)], app.who)
     note(f"{name} is paused")
 

@@ -182,6 +182,8 @@ def pause(app: App, name: str, reason: str) -> None:
 
     Example: bnet source pause widgets --reason "the build servers move"
     """
+    if not reason.strip():
+        raise BnetError("say why: --reason TEXT; it is recorded")
     send(app.ledger, app.lookup, [PauseSource(source=name, reason=reason)], app.who)
     note(f"{name} is paused")
 

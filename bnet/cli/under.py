@@ -1,5 +1,6 @@
 """A command in the foreground under a named lock."""
 
+import os
 import signal
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,16 +57,37 @@ class Command:
     def hand_on(self, number: int, frame: object) -> None:
         self._attached.signal(number)
 
+    def interrupt(self, number: int, frame: object) -> None:
+        """Hand an interrupt on, unless it came from the terminal: that has told the command already."""
+        if not _has_terminal():
+            self._attached.signal(number)
+
+
+def _has_terminal() -> bool:
+    """Tell whether what is typed at a terminal reaches us, as it then reaches all that we started."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
 
 @contextmanager
 def under(hold: "Hold", argv: Sequence[str], env: Mapping[str, str]) -> Iterator[Command]:
-    """Run a command; signals are its own to answer. An interrupt at the terminal has reached it already."""
+    """Run a command; signals are its own to answer."""
     from bnet.host.guardian import guarded
 
     mark = MARK + uuid.uuid4().hex
     with guarded(mark, hold.grace_s):
         program = Command(hold, mark, argv, env)
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        before = signal.getsignal(signal.SIGINT)
+        if before != signal.SIG_IGN:
+            signal.signal(signal.SIGINT, program.interrupt)
         try:
             with answering(program.hand_on):
                 yield program

@@ -4,15 +4,10 @@ import re
 
 from markupsafe import escape
 
+from bnet.codec.sequences import SEQUENCE
 from bnet.codec.shown import escaped
 
 LONGEST = 4_000  # characters of a line that are shown
-_SEQUENCE = re.compile(
-    r"\x1b\[([0-9;:]*)m"  # a colour, ...
-    r"|\x1b\[[0-?]*[ -/]*[@-~]"  # ... a movement,
-    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # a title, a link, a private message,
-    r"|\x1b[ -/]*[0-~]"  # and what is left
-)
 _GROUP = re.compile(r"(?:::group::|##\[group\])(.*)")
 _ENDED = re.compile(r"(?:::endgroup::|##\[endgroup\])\s*")
 
@@ -105,7 +100,7 @@ def _nearest(colour: tuple[int, int, int]) -> int:
 def title_of_group(line: str) -> str | None:
     """Return the title if a line opens a group, as CI services know it; None if it does not."""
     found = _GROUP.match(line)
-    return None if found is None else escaped(_SEQUENCE.sub("", found[1]).strip()[:200]) or "group"
+    return None if found is None else escaped(SEQUENCE.sub("", found[1]).strip()[:200]) or "group"
 
 
 def ends_group(line: str) -> bool:
@@ -127,7 +122,7 @@ def html_of(line: str, pen: Pen) -> str:
 
 def _coloured(line: str, pen: Pen) -> str:
     parts, at = [], 0
-    for found in _SEQUENCE.finditer(line):
+    for found in SEQUENCE.finditer(line):
         parts.append(_spanned(line[at : found.start()], pen))
         if found[1] is not None:
             pen.obey(found[1])

@@ -221,10 +221,12 @@ def test_whoever_waits_and_is_interrupted_leaves_the_row(
     assert site.row() == []
 
 
-def test_a_signal_is_the_commands_to_answer(site: Site) -> None:
-    first = site.start("ann", "sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.1; done")
-    site.until_held_by("ann")
-    first.send_signal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_the_commands_to_answer(site: Site, number: signal.Signals) -> None:
+    waits = f"trap 'exit 9' TERM INT; echo begin >> {site.file}; while :; do sleep 0.1; done"
+    first = site.start("ann", "sh", "-c", waits)
+    site.fleet.until("it has begun", lambda: site.said() == ["begin"])
+    first.send_signal(number)
     assert first.wait(30) == 9
     assert site.fleet.look().state.locks == {}
 
