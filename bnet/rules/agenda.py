@@ -11,7 +11,7 @@ from bnet.rules.wallclock import moments
 NEVER = float("inf")
 EARLIEST, LATEST = 0.0, 200e9  # Unix seconds, the end of which is in the year 8307
 MOST_KEPT = 100_000
-FORMAT = 1
+FORMAT = 2
 
 
 class Agenda:
@@ -55,13 +55,17 @@ class Agenda:
         known = self._resting.get(table.stem)
         return known is not None and known[0] is table and known[1] is cursor and now < known[2]
 
-    def freeze(self) -> bytes:
-        """Return what is known as bytes that begin with their own digest."""
-        body = marshal.dumps((FORMAT, self._spans))
+    def freeze(self, zones: str = "") -> bytes:
+        """Return what is known as bytes that begin with their own digest.
+
+        Args:
+            zones: names the time zones that it was computed with.
+        """
+        body = marshal.dumps((FORMAT, zones, self._spans))
         return xxhash.xxh3_128_digest(body) + body
 
-    def thaw(self, data: bytes) -> None:
-        """Begin with what `freeze` gave; anything else is passed over."""
+    def thaw(self, data: bytes, zones: str = "") -> None:
+        """Begin with what `freeze` gave for the same time zones; anything else is passed over."""
         # marshal may be fed nothing but what it wrote itself: the digest is looked at first.
         if xxhash.xxh3_128_digest(data[16:]) != data[:16]:
             return
@@ -69,8 +73,8 @@ class Agenda:
             kept = marshal.loads(data[16:])
         except (ValueError, EOFError, TypeError):
             return  # of another Python
-        if kept[0] == FORMAT:
-            self._spans = kept[1]
+        if kept[:2] == (FORMAT, zones):
+            self._spans = kept[2]
 
 
 def _compute(entry: Entry, after: float) -> float:

@@ -14,6 +14,7 @@ from bnet.app.server.supervise import run_environment
 from bnet.app.submit import Outbox
 from bnet.errors import BnetError
 from bnet.files import read_json, read_or_none, write_atomic, write_json
+from bnet.host.clock import zones_stamp
 from bnet.host.notes import LocalNotes
 from bnet.host.runs import LocalRuns
 from bnet.host.station import Station
@@ -76,7 +77,7 @@ class Duty:
         """Keep the ledger's snapshot for the next process."""
         self.machine.keep(node.identity.hub, node.ledger)
         if node.agenda.moved:
-            write_atomic(self._agenda_path, node.agenda.freeze(), durable=False)
+            write_atomic(self._agenda_path, node.agenda.freeze(zones_stamp()), durable=False)
             node.agenda.moved = False
 
     @property
@@ -182,7 +183,8 @@ class Duty:
             machine.post(self.identity.hub),
             lambda state: machine.durations(self.identity.hub, state),
         )
-        node.agenda.thaw(read_or_none(self._agenda_path) or b"")
+        if kept := read_or_none(self._agenda_path):
+            node.agenda.thaw(kept, zones_stamp())
         return node
 
     def _run_environment(self, asked: tuple[str, ...]) -> Mapping[str, str]:

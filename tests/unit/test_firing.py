@@ -434,11 +434,11 @@ def test_an_agenda_that_was_kept_knows_the_same_and_a_damaged_one_nothing() -> N
     net = begun(table(one()))
     due = next_due(net.state, net.agenda)
     kept = Agenda()
-    kept.thaw(net.agenda.freeze())
+    kept.thaw(net.agenda.freeze("2026a"), "2026a")
     assert next_due(net.state, kept) == due == (NOON + HOUR).timestamp()
     assert not kept.moved, "nothing was computed anew"
     broken = Agenda()
-    for data in (b"", net.agenda.freeze()[:-1], b"x" * 40):
+    for data in (b"", net.agenda.freeze()[:-1], b"x" * 40, net.agenda.freeze("of an older database")):
         broken.thaw(data)
     assert next_due(net.state, broken) == due
     assert broken.moved
