@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from bnet.app.ledger import Ledger
-from bnet.app.lookup import archive_order
 from bnet.app.snapshot import Snapshot
 from bnet.codec import layout
 from bnet.codec.moments import parse_moment
@@ -39,7 +38,7 @@ class Annals:
 
     def files(self) -> Sequence[str]:
         found = self._hub.blobs(self.tip, layout.ARCHIVE)
-        return list(dict.fromkeys(found[path] for path in sorted(found, key=archive_order)))
+        return list(dict.fromkeys(found[path] for path in sorted(found, key=layout.archive_order)))
 
     def jobs(self, blobs: Sequence[str]) -> Iterator[Past]:
         for blob, data in self._contents(blobs):

@@ -2,7 +2,6 @@
 
 import random
 import re
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -279,7 +278,7 @@ class Ledger:
     def _write(self, tx: Transaction) -> str | None:
         if not tx.changes and not self.state.restore:
             return None
-        message = tx.message(self.actor, uuid.UUID(int=self.chance.getrandbits(128)).hex)
+        message = tx.message(self.actor, f"{self.chance.getrandbits(128):032x}")
         commit = Commit(
             parent=self.state.tip, files=tx.writes(), message=message, author=self.actor, at=tx.now
         )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from bnet.codec import letter_paths, letters
-from bnet.codec.layout import ARCHIVE
+from bnet.codec.layout import archive_order
 from bnet.errors import Invalid
 from bnet.model.command import Command
 from bnet.model.job import Job
@@ -90,9 +90,3 @@ def all_archived(hub: Hub, state: State) -> list[Job]:
     paths = sorted(state.archive, key=archive_order)
     contents = hub.read(state.tip, paths)
     return [job for path in paths for job in read_archive(contents.get(path, b""))]
-
-
-def archive_order(path: str) -> tuple[str, int]:
-    """Return a key that sorts archive files by day and number: `2026/11/20` and 12 of `.../20.12.jsonl`."""
-    day, _, number = path.removeprefix(ARCHIVE).removesuffix(".jsonl").rpartition(".")
-    return day, int(number) if number.isdecimal() and len(number) < 10 else 0

@@ -57,16 +57,19 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return rows under heads, in columns as wide as they need to be."""
     if not rows:
         return ""
-    cells = [[_plain(cell) for cell in row] for row in [heads, *rows]]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
-    lines = []
-    for shown, plain in zip([heads, *rows], cells, strict=True):
-        padded = [
-            cell + " " * (width - len(bare)) for cell, bare, width in zip(shown, plain, widths, strict=True)
-        ]
-        lines.append("  ".join(padded).rstrip())
+    columns = [_column(cells) for cells in zip(heads, *rows, strict=True)]
+    lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
     lines[0] = click.style(lines[0], bold=True)
     return "\n".join(lines)
+
+
+def _column(cells: Sequence[str]) -> list[str]:
+    """Return cells as wide as the widest of them; colours take no room."""
+    if "\x1b" not in "".join(cells):
+        width = max(map(len, cells))
+        return [cell.ljust(width) for cell in cells]
+    widths = [len(_plain(cell)) for cell in cells]
+    return [cell + " " * (max(widths) - width) for cell, width in zip(cells, widths, strict=True)]
 
 
 def out_list(
@@ -138,11 +141,12 @@ def span(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 0.9995 else seconds(value)
 
 
-def age(moment: str | None, now: datetime) -> str:
-    """Return how long ago an RFC 3339 time was."""
+def age(moment: str | datetime | None, now: datetime) -> str:
+    """Return how long ago a time was; a text is one of RFC 3339."""
     if not moment:
         return ""
-    past = (now - datetime.fromisoformat(moment)).total_seconds()
+    at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    past = (now - at).total_seconds()
     return f"{seconds(max(0.0, past))} ago"
 
 

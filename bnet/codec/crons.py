@@ -2,12 +2,15 @@
 
 import functools
 import re
-import zoneinfo
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import xxhash
 
 from bnet.model.schedule import Times
+
+if TYPE_CHECKING:
+    import zoneinfo
 
 SHORT = {
     "@yearly": "0 0 1 1 *",
@@ -101,12 +104,14 @@ def _values(expanded: Sequence[object], count: int) -> tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=1024)
-def zone_of(name: str) -> zoneinfo.ZoneInfo:
+def zone_of(name: str) -> "zoneinfo.ZoneInfo":
     """Return a time zone of the IANA database.
 
     Raises:
         ValueError: there is none of that name.
     """
+    import zoneinfo
+
     try:
         if _ELSEWHERE.match(name):
             raise ValueError(name)

@@ -193,6 +193,12 @@ def archive_path(day: datetime, number: int) -> str:
     return f"{ARCHIVE}{day:%Y/%m/%d}.{number}.jsonl"
 
 
+def archive_order(path: str) -> tuple[str, int]:
+    """Return a key that sorts archive files by day and number: `2026/11/20` and 12 of `.../20.12.jsonl`."""
+    day, _, number = path.removeprefix(ARCHIVE).removesuffix(".jsonl").rpartition(".")
+    return day, int(number) if number.isdecimal() and len(number) < 10 else 0
+
+
 def is_machine(path: str) -> bool:
     """Tell whether only transactions may change a document."""
     return _MACHINE.match(path) is not None

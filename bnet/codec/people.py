@@ -3,79 +3,38 @@
 import difflib
 import functools
 import math
-import re
 from collections.abc import Hashable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-import yaml
 
 from bnet.codec.layout import DOCUMENT_LIMIT
+from bnet.codec.shown import short
 from bnet.errors import Invalid
 from bnet.model.base import NAME_PATTERN, Record
 
+if TYPE_CHECKING:
+    from yaml import Node
+
 R = TypeVar("R", bound=Record)
 Steps = tuple[str | int, ...]
-
-MOST_NODES = 200_000
-MOST_CHARACTERS = 10_000_000
-DEEPEST = 100
-
-
-class Loader(yaml.CSafeLoader):
-    """Plain values as people mean them: `on`, `no`, 12:30:45, 3.10 and 010 are texts, kept as written.
-
-    A field that takes a number makes one of such a text (`read` converts by the field's type).
-    """
-
-    yaml_implicit_resolvers = {}  # pyyaml keeps a table per class
-
-
-for _tag, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"-?[1-9][0-9]{0,17}|0", "-0123456789"),
-    ("null", r"null|Null|NULL|~|", "nN~"),
-):
-    Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}",
-        re.compile(f"^(?:{_pattern})$"),
-        [*_first, *(("",) if _tag == "null" else ())],
-    )
-
-
-def _whole(loader: Loader, node: yaml.ScalarNode) -> int:
-    """Return a number that stands under `!!int`: `0xfff...` and `1:59:59...` may mean one that nobody can print."""
-    number: int = loader.construct_yaml_int(node)
-    if number.bit_length() > 64:
-        raise yaml.constructor.ConstructorError(None, None, "is too large a number", node.start_mark)
-    return number
-
-
-Loader.add_constructor("tag:yaml.org,2002:int", _whole)
-
-
-_SIGN = re.compile(
-    r"[:\[{,-]\s+([*@`%&!])"
-)  # after what begins a value, one that means something else in YAML
 
 
 class Text:
     """A parsed YAML document that remembers on which line everything stands."""
 
-    def __init__(self, data: object, root: yaml.Node | None, file: str) -> None:
+    def __init__(self, data: object, root: "Node | None", file: str) -> None:
         self.data = data
         self.file = file
         self._root = root
 
     def line(self, steps: Steps) -> int | None:
         """Return the line, from 1, of the value that a row of keys and indices leads to, or of its parent."""
-        node = self._root
-        for step in steps:
-            inner = _child(node, step)
-            if inner is None:
-                break
-            node = inner
-        return None if node is None else _line(node.start_mark)
+        if self._root is None:
+            return None
+        from bnet.codec.nodes import line_at
+
+        return line_at(self._root, steps)
 
     def invalid(self, message: str, steps: Steps = ()) -> Invalid:
         """Return the error that points at a place in this text."""
@@ -99,20 +58,9 @@ def parse(text: bytes, file: str) -> Text:
     except UnicodeDecodeError as error:
         line = text[: error.start].count(b"\n") + 1
         raise Invalid("is no UTF-8 text; save it as UTF-8", file=file, line=line) from None
-    loader = Loader(decoded)
-    try:
-        _nested(decoded, file)
-        root = loader.get_single_node()
-        if root is not None:
-            _bounded(root, file)
-        data = None if root is None else loader.construct_document(root)
-    except yaml.YAMLError as error:
-        raise _syntax(error, file, decoded) from None
-    # What PyYAML's constructors raise for a tag that its value does not fit: `!!timestamp x`, `!!bool x`, `!!int ""`.
-    except (ValueError, LookupError, AttributeError, TypeError, RecursionError, OverflowError) as error:
-        raise Invalid(f"holds a value that cannot be read: {error}", file=file) from None
-    finally:
-        loader.dispose()
+    from bnet.codec.nodes import load  # PyYAML is 14 ms, and most commands read no YAML
+
+    data, root = load(decoded, file)
     return Text(data, root, file)
 
 
@@ -143,20 +91,9 @@ def write(record: Record) -> bytes:
 
 def dumped(plain: object) -> bytes:
     """Return a value of plain types as YAML that reads as the same value."""
-    text: str = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-    return text.encode()
+    from bnet.codec.nodes import dump
 
-
-class _Dumper(yaml.SafeDumper):
-    """Writes out what ends a line for YAML alone, such as U+0085, which would be read as a line end."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    plain = all(line.isprintable() for line in text.split("\n"))
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
-
-
-_Dumper.add_representer(str, _text)
+    return dump(plain).encode()
 
 
 def dotted(steps: Steps) -> str:
@@ -171,85 +108,6 @@ def nearest(word: str, words: list[str]) -> str:
     """Return `; did you mean X?` for a misspelt word, or what there is to choose from."""
     close = difflib.get_close_matches(word, words, n=1)
     return f"; did you mean {close[0]}?" if close else f"; it is one of {', '.join(sorted(words))}"
-
-
-def _nested(text: str, file: str) -> None:
-    # libyaml composes by recursion in C and overflows its stack; its events come from a loop, and tell first.
-    depth = 0
-    for event in yaml.parse(text, Loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEEPEST:
-                raise Invalid(
-                    f"is nested deeper than {DEEPEST} levels", file=file, line=_line(event.start_mark)
-                )
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-
-
-def _bounded(root: yaml.Node, file: str) -> None:
-    sizes: dict[int, tuple[int, int]] = {}
-    open_nodes: set[int] = set()
-
-    def size(node: yaml.Node) -> tuple[int, int]:
-        key = id(node)
-        if key in open_nodes:
-            raise Invalid("refers to itself through an alias", file=file, line=_line(node.start_mark))
-        if key not in sizes:
-            _unrepeated(node, file)
-            open_nodes.add(key)
-            inner = [size(each) for each in _children(node)]
-            own = len(node.value) if isinstance(node, yaml.ScalarNode) else 0
-            sizes[key] = 1 + sum(each[0] for each in inner), own + sum(each[1] for each in inner)
-            open_nodes.discard(key)
-        return sizes[key]
-
-    nodes, characters = size(root)
-    if nodes > MOST_NODES:
-        raise Invalid(f"holds more than {MOST_NODES:,} values once its aliases are followed", file=file)
-    if characters > MOST_CHARACTERS:
-        said = f"holds more than {MOST_CHARACTERS:,} characters once its aliases are followed"
-        raise Invalid(said, file=file)
-
-
-def _unrepeated(node: yaml.Node, file: str) -> None:
-    # PyYAML lets the last one win, and a command would be lost without a word.
-    seen: set[object] = set()
-    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-        if isinstance(key, yaml.ScalarNode):
-            if key.value in seen:
-                raise Invalid(f"{_short(key.value)} stands here twice", file=file, line=_line(key.start_mark))
-            seen.add(key.value)
-
-
-def _line(mark: object) -> int | None:
-    line = getattr(mark, "line", None)
-    return line + 1 if isinstance(line, int) else None
-
-
-def _children(node: yaml.Node) -> list[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        return [inner for pair in node.value for inner in pair]
-    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
-
-
-def _child(node: yaml.Node | None, step: str | int) -> yaml.Node | None:
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        found: yaml.Node = node.value[step]
-        return found
-    if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == str(step)), None)
-    return None
-
-
-def _syntax(error: yaml.YAMLError, file: str, text: str) -> Invalid:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    line = _line(mark)
-    written = text.splitlines()[line - 1] if line is not None and line <= len(text.splitlines()) else ""
-    if begun := _SIGN.search(written):
-        problem += f"; a text that begins with {begun[1]} stands in quotes"
-    return Invalid(f"is no valid YAML: {problem}", file=file, line=line)
 
 
 @functools.cache
@@ -283,11 +141,11 @@ def _explain(kind: type, data: object, fallback: str) -> tuple[str, Steps]:
         return found.message.replace("is a required property", "is missing"), steps
     if found.validator == "pattern" and found.validator_value == NAME_PATTERN:
         return (
-            f"{_short(found.instance)} is no name: use up to 64 lower case letters, digits, '.', '_' or '-', "
+            f"{short(found.instance)} is no name: use up to 64 lower case letters, digits, '.', '_' or '-', "
             "beginning with a letter or a digit"
         ), steps
     if found.validator == "pattern" and "description" in found.schema:
-        return f"must be {found.schema['description']}, not {_short(found.instance)}", steps
+        return f"must be {found.schema['description']}, not {short(found.instance)}", steps
     return _worded(found.validator, found.validator_value, found.instance, found.message), steps
 
 
@@ -306,20 +164,20 @@ def _stands_for_a_number(value: object, wanted: object) -> bool:
 
 def _worded(rule: str, value: object, instance: object, message: str) -> str:
     if rule == "type":
-        return f"must be {_kinds(value)}, not {_short(instance)}"
+        return f"must be {_kinds(value)}, not {short(instance)}"
     if rule == "anyOf":
         options = value if isinstance(value, list) else []
         kinds = [str(option.get("type", "mapping")) for option in options if isinstance(option, dict)]
         quote = " (quote it)" if isinstance(instance, bool) else ""
-        return f"must be {_kinds(sorted(set(kinds)))}, not {_short(instance)}{quote}"
+        return f"must be {_kinds(sorted(set(kinds)))}, not {short(instance)}{quote}"
     if rule == "minLength":
         return "must not be empty"
     if rule == "maximum":
-        return f"must be at most {value}, not {_short(instance)}"
+        return f"must be at most {value}, not {short(instance)}"
     if rule == "minimum":
-        return f"must be at least {value}, not {_short(instance)}"
+        return f"must be at least {value}, not {short(instance)}"
     if rule == "enum" and isinstance(value, list):
-        return f"{_short(instance)} is none of {', '.join(str(each) for each in value)}"
+        return f"{short(instance)} is none of {', '.join(str(each) for each in value)}"
     return message[:300]
 
 
@@ -328,8 +186,3 @@ def _kinds(value: object) -> str:
     words |= {"object": "a mapping", "mapping": "a mapping", "boolean": "true or false", "null": "empty"}
     kinds = value if isinstance(value, list) else [value]
     return " or ".join(words.get(str(kind), str(kind)) for kind in kinds)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -14,3 +14,9 @@ def escaped(text: str, keep: str = "") -> str:
         sign if sign.isprintable() or sign in keep else sign.encode("unicode_escape").decode()
         for sign in text
     )
+
+
+def short(value: object) -> str:
+    """Return a value as Python writes it, in 60 signs at most."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from statistics import median
 
 from bnet.model.base import Record
 
@@ -54,4 +53,6 @@ def offset(skews: Mapping[str, Skew], now: datetime, boot: float) -> float:
     """
     moved = zero(now, boot)
     fresh = [each.ahead_s + each.zero_s - moved for each in skews.values() if boot - each.seen_at <= FRESH_S]
+    from statistics import median  # 2 ms, with fractions and decimals
+
     return median(fresh) if fresh else 0.0

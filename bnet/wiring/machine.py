@@ -2,23 +2,18 @@
 
 import contextlib
 import random
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnet import scaffold
 from bnet.app.hub.whereabouts import hub_here, ledger_branch
 from bnet.app.ledger import Ledger
-from bnet.app.messages.post import Post
-from bnet.app.submit import Outbox
 from bnet.codec import people
 from bnet.codec.addresses import shown
 from bnet.errors import BnetError, HubUnreachable, Taken
 from bnet.files import read_json, read_or_none, write_atomic, write_json
-from bnet.gitstore.checkup import GitCheckup
 from bnet.gitstore.hub import RemoteHub
 from bnet.gitstore.places import GitGrounds, advice
 from bnet.gitstore.repo import environment
@@ -26,7 +21,6 @@ from bnet.host import traits
 from bnet.host.clock import SystemClock
 from bnet.host.home import Home
 from bnet.host.lock import HostLock
-from bnet.host.minutely import Minutely
 from bnet.model.server import Identity
 from bnet.model.state import State
 from bnet.schedule.durations import Durations
@@ -35,8 +29,12 @@ from bnet.wiring.repositories import Repositories
 from bnet.wiring.took import Took
 
 if TYPE_CHECKING:
+    from bnet.app.messages.post import Post
+    from bnet.app.submit import Outbox
+    from bnet.gitstore.checkup import GitCheckup
     from bnet.host.index import LocalIndex
     from bnet.host.letters import ReadMarks
+    from bnet.host.minutely import Minutely
 
 SYNC_PATIENCE = 30.0  # seconds: longer than a sync takes
 KEEP_SHARE = 50  # a snapshot is written anew once more than a fiftieth of it has changed since
@@ -155,6 +153,8 @@ class Machine:
                 f"this machine is server {self.identity.name} of a network whose ledger {url} has lost",
                 hint="`bnet sync` gives back what is known here; or delete server.yaml and begin anew",
             )
+        import shutil
+
         shutil.rmtree(self.home.hub_dir(url), ignore_errors=True)
         self._hubs.pop(url, None)
         self._posts.pop(url, None)
@@ -180,14 +180,18 @@ class Machine:
 
     def scaffold(self) -> Path:
         """Return the folder that holds what a hub begins with."""
+        from bnet import scaffold
+
         return scaffold.root()
 
     def traits(self) -> tuple[int, Mapping[str, str]]:
         """Return how many jobs this machine can run at a time, and the labels that it has by itself."""
         return traits.cores(), traits.labels()
 
-    def minutely(self) -> Minutely:
+    def minutely(self) -> "Minutely":
         """Return the cron entry or timer of this BNET_HOME."""
+        from bnet.host.minutely import Minutely
+
         return Minutely(self.home, self.env.get("PATH", ""), self.env.get("XDG_CONFIG_HOME", ""))
 
     def trial(self, program: Sequence[str]) -> str:
@@ -244,9 +248,10 @@ class Machine:
             ledger.snapshot.thaw(kept)
         return ledger
 
-    def post(self, url: str) -> Post:
+    def post(self, url: str) -> "Post":
         """Return the messages on a hub, with the index of them that this machine keeps."""
         if url not in self._posts:
+            from bnet.app.messages.post import Post
             from bnet.host.letters import LetterIndex  # SQLite: 5 ms
 
             self.home.ensure()
@@ -297,12 +302,16 @@ class Machine:
         """Return the environment of this server's own processes; credentials may be in secrets.env."""
         return {**self.env, **self.secrets(), "BNET_HOME": str(self.home.path)}
 
-    def outbox(self) -> Outbox:
+    def outbox(self) -> "Outbox":
         """Return the submissions that wait."""
+        from bnet.app.submit import Outbox
+
         self.home.ensure()
         return Outbox(self.home.outbox)
 
-    def checkup(self, url: str | None) -> GitCheckup:
+    def checkup(self, url: str | None) -> "GitCheckup":
         """Return what looks at a hub and its mirror from outside."""
+        from bnet.gitstore.checkup import GitCheckup
+
         mirror = None if url is None else self.home.hub_dir(url) / "mirror.git"
         return GitCheckup(url, mirror, self.git_env)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 from worlds import BOB, Machine, MemoryWorld, World, claim, finish, in_memory, register, submit
@@ -10,6 +11,7 @@ from worlds import BOB, Machine, MemoryWorld, World, claim, finish, in_memory, r
 from bnet.codec import layout
 
 INBOX = layout.INBOX + "x.yaml"
+SCAFFOLD = Path(__file__).parents[2]
 
 
 def busy(world: World) -> Machine:
@@ -40,6 +42,26 @@ def test_a_thawed_snapshot_is_the_one_that_was_freeze_dried(world: World) -> Non
     machine = busy(world)
     again = thawed(world, machine.ledger.snapshot.freeze_dry())
     assert again.ledger.state == machine.ledger.state == world.machine("c").ledger.state
+
+
+def test_what_people_have_written_is_the_same_after_a_thaw(world: World) -> None:
+    machine = busy(world)
+    world.person(
+        {
+            layout.SETTINGS: b"ttl: 90\nlocks: {db: {limit: 2}}\nstore: {url: /srv/store}\n",
+            layout.ENVIRONMENTS_FILE: b"environments: [{name: dev}, {name: prod, approvals: 1}]\n",
+            layout.MONITORING: (SCAFFOLD / layout.MONITORING).read_bytes(),
+            layout.SCHEDULES
+            + "t.yaml": b"cron: 0 2 * * *\ntimezone: Europe/Berlin\nsubmit: {command: make}\n",
+            layout.SOURCES + "w.yaml": b"repository: /srv/w\nsubmit: {command: make}\n",
+        },
+        by=BOB,
+    )
+    machine.ledger.refresh()
+    assert not {each.path for each in machine.ledger.state.problems} & {layout.SETTINGS, layout.MONITORING}
+    assert machine.ledger.state.environments.environments and machine.ledger.state.sources
+    again = thawed(world, machine.ledger.snapshot.freeze_dry())
+    assert again.ledger.state == machine.ledger.state
 
 
 def test_who_dropped_a_command_is_known_after_a_thaw(world: World) -> None:

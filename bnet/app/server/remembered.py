@@ -3,8 +3,8 @@
 from heapq import nlargest
 
 from bnet.app.ledger import Ledger
-from bnet.app.lookup import archive_order
 from bnet.codec.documents import Unreadable, decode
+from bnet.codec.layout import archive_order
 from bnet.model.base import Record
 from bnet.rules.transaction import read_archive
 from bnet.schedule.durations import Durations, gathered

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from heapq import nlargest
 
-from bnet.app.lookup import archive_order, archived_jobs
+from bnet.app.lookup import archived_jobs
+from bnet.codec.layout import archive_order
 from bnet.model.job import Job
 from bnet.model.source import Followed, Seen
 from bnet.model.state import State

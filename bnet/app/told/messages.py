@@ -45,7 +45,7 @@ class Reader:
             and entry.readable
             and entry.sender != self.who
             and self.is_addressed(entry)
-            and not any(each.who == self.who for each in acks)
+            and not (acks and any(each.who == self.who for each in acks))
         )
 
 

@@ -1,18 +1,20 @@
 """The mailbox of `bnet message`: what there is, what it says, and what was said in one conversation."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bnet.app.told.messages import describe_entry, threads
+from bnet.app.told.messages import Reader, describe_entry, threads
 from bnet.cli.context import json_option
 from bnet.cli.message.desk import Desk, digest, pass_desk, say_json
 from bnet.cli.render import age, note, out, table, word
 from bnet.codec.shown import escaped
 from bnet.errors import BnetError, Damaged
-from bnet.model.message import Entry
+from bnet.model.message import Ack, Ask, Entry
+from bnet.rules.acks import missing
 
 if TYPE_CHECKING:
     from bnet.app.messages.correspond import Found
@@ -44,17 +46,19 @@ def list_messages(
     shown = [each for each in entries if whose == "all" or reader.is_addressed(each)]
     if unread:
         shown = [each for each in shown if reader.has_unread(each, acks.get(each.key, ()))]
-    told = [describe_entry(each, acks.get(each.key, ()), state.asks.get(each.key), reader) for each in shown]
-    rows = threads(told) if by_thread else told
-    rows = rows[-last:] if last else rows
+    about = [(each, acks.get(each.key, ()), state.asks.get(each.key)) for each in shown]
+    told = [describe_entry(*each, reader) for each in about] if as_json or by_thread else []
+    rows = (threads(told) if by_thread else told)[-(last or 0) :]
+    now = desk.app.machine.clock.now()
     if as_json:
         say_json(rows)
-    elif not rows:
+    elif not shown:
         more = f"; `bnet message list --to all` shows {len(entries)}" if entries and whose == "me" else ""
         note(f"no {'unread ' if unread else ''}messages{f' to {desk.who}' if whose == 'me' else ''}{more}")
+    elif by_thread:
+        out(_thread_table(rows, now))
     else:
-        now = desk.app.machine.clock.now()
-        out(_thread_table(rows, now) if by_thread else _table(rows, now))
+        out(table(HEADS, [_row(*each, reader, now) for each in about[-(last or 0) :]]))
 
 
 def _listed(post: "Post") -> tuple[list[Entry], dict[str, Any]]:
@@ -68,25 +72,22 @@ def _archived(desk: Desk) -> tuple[list[Entry], dict[str, Any]]:
     return [each.entry for each in found], {each.entry.key: each.acks for each in found}
 
 
-def _table(rows: Sequence[dict[str, Any]], now: Any) -> str:
-    cells = []
-    for each in rows:
-        waits = ", ".join(each["missing"][:3]) + (" ..." if len(each["missing"]) > 3 else "")
-        to = ", ".join(each["to"][:3]) + (" ..." if len(each["to"]) > 3 else "")
-        subject = each["subject"] or (f"({each['problem']})" if each["problem"] else "")
-        cells.append(
-            [
-                "*" if each["unread"] else "!" if each["problem"] else "",
-                each["id"],
-                escaped(each["from"]),
-                escaped(to),
-                word(each["priority"]),
-                escaped(_cut(subject)),
-                escaped(waits),
-                age(each["at"], now),
-            ]
-        )
-    return table(HEADS, cells)
+def _row(entry: Entry, acks: Sequence[Ack], ask: Ask | None, reader: Reader, now: datetime) -> list[str]:
+    absent = [] if ask is None else missing(ask, [each.who for each in acks])
+    return [
+        "*" if reader.has_unread(entry, acks) else "!" if entry.problem else "",
+        entry.id,
+        escaped(entry.sender),
+        escaped(_first(entry.to)),
+        word(entry.priority),
+        escaped(_cut(entry.subject or (f"({entry.problem})" if entry.problem else ""))),
+        escaped(_first(absent)),
+        age(entry.at, now),
+    ]
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
 
 
 def _thread_table(rows: Sequence[dict[str, Any]], now: Any) -> str:
