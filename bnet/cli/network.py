@@ -13,7 +13,7 @@ from bnet.app.told.messages import with_messages
 from bnet.app.told.overview import heartbeats, overview, sentence
 from bnet.cli.context import App, absolute, json_option, pass_app
 from bnet.cli.message.desk import Desk
-from bnet.cli.render import JOB_HEADS, age, job_rows, note, out, out_json, table, word
+from bnet.cli.render import JOB_HEADS, age, counted, job_rows, note, out, out_json, table, word
 from bnet.errors import HubUnreachable
 from bnet.schedule.forecast import Forecast, forecast
 
@@ -135,7 +135,8 @@ def status(app: App, as_json: bool) -> None:
     for each in told["awaits"]:
         out(f"#{each['job']} {each['name']} waits for approval: {each['text']}; `bnet approve {each['job']}`")
     if told["messages"]["unread"]:
-        note(f"{told['messages']['unread']} unread messages to you; `bnet message list --unread`")
+        count = counted(told["messages"]["unread"], "unread message")
+        note(f"{count} to you; `bnet message list --unread`")
     if told["rejected"]:
         note(f"{told['rejected']} refused commands are kept under coordination/rejected/ with their reasons")
 
