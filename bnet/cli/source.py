@@ -217,7 +217,8 @@ def check(app: App, file: str | None, as_json: bool) -> None:
         return
     path, text = Path(file), read_or_none(Path(file))
     if text is None:
-        raise Invalid("there is no such file", file=file)
+        told = "without a file, `bnet source check` looks at the sources that are on the hub"
+        raise Invalid("there is no such file", file=file, hint=told)
     name = path.name.removesuffix(".yaml")
     if not path.name.endswith(".yaml") or not is_name(name):
         raise Invalid(

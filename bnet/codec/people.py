@@ -126,10 +126,15 @@ def _explain(kind: type, data: object, fallback: str) -> tuple[str, Steps]:
     errors = [
         each for each in errors if not _stands_for_a_number(each.instance, each.validator_value)
     ] or errors
-    try:
-        found = jsonschema.exceptions.best_match(errors)
-    except TypeError:  # it orders the places of errors, and a mapping's keys may be of several types
-        found = errors[0]
+    found = None
+    while errors:
+        try:
+            found = jsonschema.exceptions.best_match(errors)
+        except TypeError:  # it orders the places of errors, and a mapping's keys may be of several types
+            found = errors[0]
+        # Of what is either a mapping or empty, a mapping is wrong in what it holds.
+        inside = found.validator == "anyOf" and isinstance(found.instance, dict)
+        errors = [each for each in found.context if each.validator != "type" or each.path] if inside else []
     if found is None:
         return fallback, ()
     steps = tuple(found.absolute_path)

@@ -446,3 +446,9 @@ def test_a_release_does_not_change() -> None:
     assert kept.changes == []
     with pytest.raises(Exception, match="there is another release v1"):
         releases.mark(kept, replace(release, commit="c" * 40))
+
+
+def test_a_single_pipeline_without_its_steps_is_told_what_is_missing() -> None:
+    with pytest.raises(Invalid, match="'steps' is missing") as caught:
+        read(b"pipeline:\n  build: {command: make}\n")
+    assert caught.value.field == "pipeline"
