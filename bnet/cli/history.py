@@ -124,7 +124,8 @@ def _jobs(app: App, asked: dict[str, Any]) -> None:
 
 
 def _row(past: "Past") -> list[str]:
-    why = f"exit {past.exit_code}" if past.result == "failure" else past.reason
+    failed = past.result == "failure" and past.reason == "exit"
+    why = f"exit {past.exit_code}" if failed else past.reason
     told = f" ({why})" if why not in (None, "exit", past.result) else ""
     return [
         f"#{past.number}",

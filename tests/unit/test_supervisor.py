@@ -281,6 +281,10 @@ def test_preparing_comes_before_the_command_in_the_same_workspace(run: Run) -> N
     [
         (["sh", "-c", "echo no branch; exit 4"], "sh -c echo no branch; exit 4 (exit 4): no branch"),
         (["no-such-tool", "x"], "no-such-tool: command not found"),
+        (
+            ["env", "BNET_HOME=/h", "sh", "-c", "echo gone; exit 1", "bnet", "artifact", "get", "7"],
+            "bnet artifact get (exit 1): gone",
+        ),
     ],
 )
 def test_a_failing_preparation_refuses_the_run(run: Run, argv: list[str], message: str) -> None:

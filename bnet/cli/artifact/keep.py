@@ -11,7 +11,7 @@ import msgspec
 from bnet.cli.artifact.command import artifact
 from bnet.cli.context import App, json_option, pass_app
 from bnet.cli.depot import store_of
-from bnet.cli.render import age, note, out, out_json, table
+from bnet.cli.render import age, counted, note, out, out_json, table
 from bnet.codec.durations import parse_duration
 from bnet.codec.shown import escaped
 from bnet.codec.sizes import size_text
@@ -144,8 +144,9 @@ def prune(app: App, jobs: tuple[str, ...], reason: str, dry_run: bool) -> None:
         cleared = clear(app.ledger, store, at_once)
         stray = sweep_store(app.machine, app.url, store, app.ledger.state)
     app.machine.keep(app.url, app.ledger)
-    said = " ".join([*(f"#{number}" for number in given_up), *names])
-    out(f"given up: {said or 'nothing'}; deleted in the store: {len(cleared)} jobs, {stray} stray files")
+    said = " ".join([*(f"#{number}" for number in given_up), *names]) or "nothing"
+    gone = f"{counted(len(cleared), 'job')}, {counted(stray, 'stray file')}"
+    out(f"given up: {said}; deleted in the store: {gone}")
 
 
 @artifact.command()

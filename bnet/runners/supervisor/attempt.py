@@ -48,9 +48,15 @@ def _run_commands(run_dir: str, job: Job, commands: Commands) -> None:
     commands.run(job.command)
 
 
+def _named(argv: list[str]) -> str:
+    # A script passed to sh goes by the name that it is given as $0, a command of bnet without what starts that.
+    if argv[:2] == ["sh", "-c"] and len(argv) > 3:
+        return argv[3]
+    begin = argv.index("bnet") if argv[0] == "env" and "bnet" in argv else 0
+    return " ".join(argv[begin : begin + 3])[:80]
+
+
 def _prepare(argv: list[str], commands: Commands) -> None:
-    # A script passed to sh goes by the name that it is given as $0.
-    words = argv[3] if argv[:2] == ["sh", "-c"] and len(argv) > 3 else " ".join(argv[:3])[:80]
     try:
         commands.run(argv)
     except Unstartable as error:
@@ -58,7 +64,9 @@ def _prepare(argv: list[str], commands: Commands) -> None:
     if commands.status:
         code = os.waitstatus_to_exitcode(commands.status)
         how = f"exit {code}" if code > 0 else f"signal {-code}"
-        raise Refused(f"preparing failed: {words} ({how}): {commands.log.last_line()}".removesuffix(": "))
+        raise Refused(
+            f"preparing failed: {_named(argv)} ({how}): {commands.log.last_line()}".removesuffix(": ")
+        )
     commands.status = None
 
 
