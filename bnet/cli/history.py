@@ -98,7 +98,6 @@ def _seconds(app: App, name: str, text: str) -> float:
 
 def _jobs(app: App, asked: dict[str, Any]) -> None:
     from bnet.app.history import annals, search
-    from bnet.app.told.jobs import describe_job
     from bnet.model.history import Query
 
     ledger = app.read()
@@ -112,6 +111,8 @@ def _jobs(app: App, asked: dict[str, Any]) -> None:
     found = search(ledger, app.machine.index(app.url), query)
     shown = found[:limit]
     if asked["as_json"]:
+        from bnet.app.told.jobs import describe_job
+
         known = {**annals(ledger).whole(shown), **ledger.state.jobs}
         now = app.machine.clock.now()
         out_json([describe_job(known[past.number], ledger.state, now) for past in shown])

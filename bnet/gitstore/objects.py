@@ -23,6 +23,8 @@ _STAMP = re.compile(rb"^Bnet-(Seq|Next-Job): (\d{1,14})$", re.MULTILINE)
 
 def changes(repo: Repo, old: str | None, new: str, under: str = ROOT) -> Changes:
     """Return the documents that differ between two commits; with None for the old one, all of them."""
+    if old == new:
+        return {}  # as for most commands on a ledger at rest, whose snapshot was kept
     listed = dict(_listed(repo, old, new, under))
     wanted = {
         oid for path, (mode, oid) in listed.items() if mode in REGULAR and is_read(path) and set(oid) != {"0"}
