@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from upstream import faults
 from worlds import BOB, Machine, MemoryWorld, claim, finish, register
 
 from bnet.app.steward.office import at_once
@@ -126,6 +127,7 @@ def test_an_end_without_a_steward_is_told_by_the_next_one(net: Net) -> None:
     assert "nobody was the steward" in net.obstacle()
     assert net.tells() == ["#1 widgets:"]
     assert net.obstacle() == "" and net.tells() == []
+    assert faults(net.world) == []
 
 
 def test_one_process_tells_what_was_archived_while_it_waited(net: Net) -> None:

@@ -101,7 +101,8 @@ class Results:
             self._said.update((each.key, each.text) for each in done)
             self._note_pause(errand.address, failed)
             if failed is not None:
-                self._refused |= {each.key for each in errand.row} - {each.key for each in done}
+                if not isinstance(failed, RepositoryUnreachable):
+                    self._refused |= {each.key for each in errand.row} - {each.key for each in done}
                 failures |= {each.source.name: failed for each in errand.row}
         if rows:
             kept = {each.key for each in every}
