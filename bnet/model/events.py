@@ -84,6 +84,7 @@ EVENTS: tuple[Kind, ...] = (
     ),
     *(Kind(f"{each}.critical", "critical", "likewise", _high(each)) for each in FIGURES),
     *(Kind(f"{figure}.ok", "low", "that is over") for figure in FIGURES),
+    Kind("disk.silent", "high", "a file system does not answer a server"),
     Kind("message.sent", "low", "somebody wrote a message", ("comment.created", "mention.created")),
     Kind("message.unacknowledged", "high", "nobody, or not everybody, acknowledged one in time"),
     Kind("message.acknowledged", "low", "all have, or it is not waited for any more"),
@@ -97,7 +98,10 @@ EVENTS: tuple[Kind, ...] = (
     Kind("alert.acknowledged", "low", "somebody has taken on what was told"),
     Kind("hub.budget", "medium", "more is pushed than the budget has"),
     Kind("hub.large", "high", "the hub is too large, or has too many refs"),
+    Kind("hub.diverged", "critical", "the hub has another history than was known; nothing is decided"),
     Kind("hub.ok", "low", "that is over"),
+    Kind("site.stale", "medium", "the dashboard was not published for long"),
+    Kind("site.fresh", "low", "that is over"),
     Kind("hub.adopted", "critical", "a person took another history for the ledger"),
     Kind("hub.upgraded", "medium", "the hub has another format"),
 )

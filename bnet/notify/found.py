@@ -36,6 +36,11 @@ RULES: Mapping[str, str] = {
     "push-budget": "hub.budget",
     "hub-large": "hub.large",
     "hub-refs": "hub.large",
+    "document-broken": "document.broken",
+    "hub-diverged": "hub.diverged",
+    "disk-silent": "disk.silent",
+    "site-stale": "site.stale",
+    "site-silent": "site.stale",
 }
 # event -> the one when it is over; of figures it ends in `.ok`.
 OVER: Mapping[str, str] = {
@@ -51,6 +56,8 @@ OVER: Mapping[str, str] = {
     "message.unacknowledged": "message.acknowledged",
     "hub.budget": "hub.ok",
     "hub.large": "hub.ok",
+    "hub.diverged": "hub.ok",
+    "site.stale": "site.fresh",
     "approval.wanted": "approval.settled",
     "document.broken": "document.mended",
     "source.failing": "source.working",
@@ -64,7 +71,9 @@ def over(event: str) -> str:
 
 def signals(findings: Iterable[Finding], state: State, now: datetime) -> dict[str, Event]:
     """Return what is wrong now, by key; of very much, the worst."""
-    found = {each.key: each for each in (_of_finding(one, now) for one in findings) if each is not None}
+    # What cannot be read is seen by whoever reads the ledger, and needs no look at the network's health.
+    looked = (one for one in findings if one.rule != "document-broken")
+    found = {each.key: each for each in (_of_finding(one, now) for one in looked) if each is not None}
     found |= {each.key: each for each in of_ledger(state, now)}
     worst = sorted(found, key=lambda key: -LEVELS.index(found[key].priority))[:MOST_STANDING]
     return {key: found[key] for key in worst}
@@ -78,6 +87,7 @@ def _of_finding(found: Finding, now: datetime) -> Event | None:
     server, _, _ = found.about.partition(":")
     on_server = name.startswith(("server.", "clock.")) or found.rule in (
         "disk-full",
+        "disk-silent",
         "cpu-busy",
         "memory-full",
     )

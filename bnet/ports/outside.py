@@ -126,26 +126,33 @@ class Store(Protocol):
         """Remove a blob; one that is not there is removed already."""
 
 
-class Messenger(Protocol):
-    """Reaches people by the channels of `notifications.yaml`."""
-
-    def lacks(self, channel: Channel) -> Sequence[str]:
-        """Return the variables that the addresses of a channel name and this server does not have."""
-
-    def send(self, channel: Channel, urls: Sequence[int], title: str, body: str) -> Mapping[int, str]:
-        """Send a message to some of a channel's addresses, by their places; it may take a while, but not for ever.
-
-        Returns:
-            For each that did not take it, why, without anything of the address. It may have come all the same.
-        """
-
-
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """A file that goes with a message: its name, its media type, and its content."""
 
     name: str
     kind: str
     data: bytes
+
+
+class Messenger(Protocol):
+    """Reaches people by the channels of `notifications.yaml`."""
+
+    def lacks(self, channel: Channel) -> Sequence[str]:
+        """Return the variables that the addresses of a channel name and this server does not have."""
+
+    def send(
+        self,
+        channel: Channel,
+        urls: Sequence[int],
+        title: str,
+        body: str,
+        attachments: Sequence[Attachment] = (),
+    ) -> Mapping[int, str]:
+        """Send a message to some of a channel's addresses, by their places; it may take a while, but not for ever.
+
+        Returns:
+            For each that did not take it, why, without anything of the address. It may have come all the same.
+        """
 
 
 class Sender(Protocol):

@@ -1,8 +1,8 @@
 """A process that sends one message through Apprise, and ends: it is slow to import, and what hangs can be killed.
 
-It reads `{"urls", "title", "body", "format", "timeout"}` as JSON, and writes a list: for each address "" or why it
-failed. Nothing of what Apprise says is passed on but what is recognised here: its words may hold an address, and so
-a secret.
+It reads `{"urls", "title", "body", "format", "timeout", "files"}` as JSON, and writes a list: for each address "" or
+why it failed. Nothing of what Apprise says is passed on but what is recognised here: its words may hold an address,
+and so a secret.
 """
 
 import json
@@ -46,7 +46,7 @@ def send(url: str, asked: dict[str, Any]) -> str:
         service.socket_read_timeout = max(service.socket_read_timeout, asked["timeout"])
     title, body = asked["title"], asked["body"]
     try:
-        done = to.notify(title=title, body=body, body_format=asked["format"])
+        done = to.notify(title=title, body=body, body_format=asked["format"], attach=asked["files"])
         words = [entry.message for each in done.results for entry in each.logs()]
     except Exception as error:  # likewise
         return f"failed with {type(error).__name__}"

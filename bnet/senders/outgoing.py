@@ -3,10 +3,13 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bnet.codec.durations import parse_duration
 from bnet.codec.notifications import BEGIN, VARIABLE, urls_of
 from bnet.model.notify import Channel
+from bnet.ports.outside import Attachment
 from bnet.process import TimedOut, run
 
 STARTUP_S = 20.0  # seconds that the process itself may take on a slow machine
@@ -24,13 +27,30 @@ class AppriseMessenger:
         names = (name for url in urls_of(channel) for name in VARIABLE.findall(url))
         return sorted({name for name in names if not env.get(name)})
 
-    def send(self, channel: Channel, urls: Sequence[int], title: str, body: str) -> Mapping[int, str]:
+    def send(
+        self,
+        channel: Channel,
+        urls: Sequence[int],
+        title: str,
+        body: str,
+        attachments: Sequence[Attachment] = (),
+    ) -> Mapping[int, str]:
+        with TemporaryDirectory(prefix="bnet-message-") as place:
+            files = [Path(place, each.name) for each in attachments]
+            for file, each in zip(files, attachments, strict=True):
+                file.write_bytes(each.data)
+            return self._send(channel, urls, title, body, files)
+
+    def _send(
+        self, channel: Channel, urls: Sequence[int], title: str, body: str, files: Sequence[Path]
+    ) -> Mapping[int, str]:
         written, ours = urls_of(channel), self._env_now()
         limit = parse_duration(channel.timeout)
         asked = {
             "urls": [VARIABLE.sub(lambda match: ours.get(match[1], ""), written[each]) for each in urls],
             "title": title,
             "body": body,
+            "files": [str(each) for each in files],
             "format": channel.format,
             "timeout": limit,
         }

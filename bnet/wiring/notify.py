@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from bnet.app.history import annals
 from bnet.app.steward.telling import Telling
 from bnet.codec.documents import Unreadable, decode
+from bnet.codec.notifications import named, urls_of
+from bnet.errors import BnetError
 from bnet.files import read_or_none, write_atomic
 from bnet.health.facts import Finding
 from bnet.health.jobs import ENDS
@@ -16,6 +19,7 @@ from bnet.model.base import Result
 from bnet.model.history import Event, EventQuery, Query
 from bnet.notify.happened import Before
 from bnet.notify.outbox import Outcome
+from bnet.ports.outside import Attachment, Messenger, Sender
 from bnet.senders.outgoing import AppriseMessenger
 from bnet.wiring.health import examined
 from bnet.wiring.machine import Machine
@@ -96,9 +100,40 @@ class FileJournal:
         return self._directory / f"{outcome.channel}.json"
 
 
+class ChannelSender:
+    """Reaches, at once, all channels of `notifications.yaml` that bear a tag."""
+
+    def __init__(self, ledger: "Ledger", messenger: Messenger) -> None:
+        """Keep the parts."""
+        self._ledger, self._messenger = ledger, messenger
+
+    def send(self, tag: str, title: str, body: str, attachments: Sequence[Attachment]) -> None:
+        config = self._ledger.state.notifications
+        channels = {name: config.channels[name] for name in named(config, (tag,))}
+        wrong = [] if channels else [f"no channel of notifications.yaml has the name or the tag {tag}"]
+        for name, channel in channels.items():
+            if not channel.enabled:
+                continue
+            lacking = self._messenger.lacks(channel)
+            if lacking:
+                wrong.append(f"{name}: {', '.join(lacking)} is not set on this server")
+                continue
+            places = range(len(urls_of(channel)))
+            as_markdown = replace(channel, format="markdown")
+            refused = self._messenger.send(as_markdown, places, title, body, attachments)
+            wrong += [f"{name}, address {place + 1}: {why}" for place, why in sorted(refused.items())]
+        if wrong:
+            raise BnetError("; ".join(wrong))
+
+
 def messenger(machine: Machine) -> AppriseMessenger:
     """Return what reaches people from here, with the secrets of this machine."""
     return AppriseMessenger(machine.own_environment)
+
+
+def sender(machine: Machine, ledger: "Ledger") -> Sender | None:
+    """Return what sends reports from here; None where nobody has named a channel."""
+    return ChannelSender(ledger, messenger(machine)) if ledger.state.notifications.channels else None
 
 
 def telling(machine: Machine, url: str, who: str, ledger: "Ledger") -> Telling:

@@ -16,7 +16,6 @@ from bnet.host.processes import Sessions
 from bnet.host.station import Station
 from bnet.model.server import Identity
 from bnet.model.state import State
-from bnet.ports.outside import Sender
 from bnet.rules.clocks import trusted
 from bnet.wiring.machine import Machine
 from bnet.wiring.stores import store_of, sweep_store
@@ -105,7 +104,7 @@ class Office:
         from bnet.app.steward.reporting import is_wanted
 
         # What is due by the clock is for a server whose clock is right; another one will find it so too.
-        sends = self._sender() is not None
+        sends = bool(state.notifications.channels)
         return self._trusts_clock() and is_wanted(state, self._machine.clock.now(), sends=sends)
 
     def _trusts_clock(self) -> bool:
@@ -113,16 +112,17 @@ class Office:
         skews = LocalNotes(self._machine.home.path).observed().skews
         return trusted(skews, clock.now(), clock.boot())
 
-    def _sender(self) -> Sender | None:
-        """Return what sends to the channels of people; None where a network has none."""
-        return None
-
     def _reporting(self, ledger: Ledger) -> "Chore":
         from bnet.app.steward.reporting import Reporting
+        from bnet.wiring.notify import sender
 
         machine, url = self._machine, self._identity.hub
         return Reporting(
-            ledger, lambda: machine.index(url), machine.clock, self._identity.name, self._sender()
+            ledger,
+            lambda: machine.index(url),
+            machine.clock,
+            self._identity.name,
+            sender(machine, ledger),
         )
 
     def _clearing(self, ledger: Ledger) -> "Chore":

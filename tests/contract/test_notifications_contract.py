@@ -22,6 +22,7 @@ from bnet.model.notices import Notices, Silence
 from bnet.model.notify import Channel
 from bnet.notify.happened import Before
 from bnet.notify.people import acknowledge, silence
+from bnet.ports.outside import Attachment
 from bnet.rules.change import Change
 from bnet.rules.transaction import Transaction
 from bnet.wiring.notify import FileJournal
@@ -59,7 +60,14 @@ class Mine:
     def lacks(self, channel: Channel) -> Sequence[str]:
         return self.service.lacking.get(self.who, [])
 
-    def send(self, channel: Channel, urls: Sequence[int], title: str, body: str) -> Mapping[int, str]:
+    def send(
+        self,
+        channel: Channel,
+        urls: Sequence[int],
+        title: str,
+        body: str,
+        attachments: Sequence[Attachment] = (),
+    ) -> Mapping[int, str]:
         if why := self.service.fails.get(self.who):
             return dict.fromkeys(urls, why)
         self.service.got.append(title)

@@ -586,6 +586,8 @@ def notifications(data: bytes) -> None:
 
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
+
+
 def reports(data: bytes) -> None:
     """`reports.yaml` is sound, or `Invalid`; what is sound has periods, one after another."""
     try:
