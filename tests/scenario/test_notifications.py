@@ -6,7 +6,7 @@ import email
 import json
 import threading
 from collections.abc import Iterator
-from email.message import Message
+from email.message import EmailMessage, Message
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,6 +15,11 @@ import pytest
 from aiosmtpd.controller import UnthreadedController
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from fleet import Fleet, kill
+
+from bnet.errors import BnetError
+from bnet.ports.outside import Attachment
+from bnet.senders.outgoing import AppriseMessenger
+from bnet.wiring.notify import ChannelSender
 
 SETTINGS = "ttl: 6\nintervals: {agent: 0.3, idle_heartbeat: 3}\n"
 FILE = """\
@@ -169,3 +174,25 @@ def test_people_are_told_whatever_happens_to_the_steward(
         "taken on, it is not told again"
     )
     assert fleet.bnet("audit", "verify").code == 0
+
+
+def test_a_report_comes_with_its_files_and_who_did_not_get_it_is_said(
+    fleet: Fleet, inbox: tuple[Inbox, int]
+) -> None:
+    mails, port = inbox
+    mail = f"mailto://localhost:{port}?smtp=127.0.0.1&mode=insecure&from=bnet@example.invalid&to=you@example.invalid"
+    fleet.found()
+    channels = ["mail: {urls: '${BNET_NOTIFY_MAIL}', tags: [team]}", "gone: {urls: '${BNET_NOTIFY_GONE}'}"]
+    fleet.commit("coordination/notifications.yaml", f"channels: {{{', '.join(channels)}}}\n")
+    sender = ChannelSender(fleet.look(), AppriseMessenger(lambda: {**fleet.env, "BNET_NOTIFY_MAIL": mail}))
+    files = [Attachment(name="daily-2026-11-20.csv", kind="text/csv", data=b"a,b\r\n1,2\r\n")]
+    sender.send("team", "Daily", "**12** jobs ended", files)
+    [got] = mails.mails
+    assert isinstance(got, EmailMessage) and got["subject"] == "Daily"
+    assert [(each.get_filename(), each.get_content()) for each in got.iter_attachments()] == [
+        ("daily-2026-11-20.csv", "a,b\r\n1,2\r\n")
+    ]
+    with pytest.raises(BnetError, match="gone: BNET_NOTIFY_GONE is not set on this server"):
+        sender.send("gone", "Daily", "", [])
+    with pytest.raises(BnetError, match=r"no channel of notifications\.yaml has the name or the tag nobody"):
+        sender.send("nobody", "Daily", "", [])
