@@ -47,7 +47,7 @@ class Runner:
             command="git log --format=%s",
             submitted_by="a",
             submitted_at=NOW,
-            key=f"source:widgets:{commit}",
+            env={"BNET_SOURCE": "widgets", "BNET_COMMIT": commit},
             source=source,
             **fields,
         )

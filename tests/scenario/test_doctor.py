@@ -711,6 +711,17 @@ def test_a_source_that_is_away(lab: Lab) -> None:
     assert "app" in said and "bnet source check" in said
 
 
+def test_a_channel_whose_address_nobody_has_set(lab: Lab) -> None:
+    lab.join("a")
+    text = b"channels: {ops: {urls: '${BNET_NOTIFY_OPS}'}}\nroutes: [{name: all, to: [ops], group_wait: 0}]\n"
+    lab.commit("coordination/notifications.yaml", text)
+    assert lab.bnet("a", "steward", "--once").code == 0
+    lab.submit("me", "true")
+    assert lab.bnet("a", "steward", "--once").code == 0
+    said = told(lab.examine("a", only="notifications"), "notifications")
+    assert "channel ops does not work" in said and "BNET_NOTIFY_OPS" in said
+
+
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
