@@ -5,12 +5,12 @@ What is usual is what the periods before had; with too little of that, nothing i
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from statistics import median, quantiles
+from statistics import quantiles
 
 from bnet.model.history import Past
 from bnet.model.report import Anomaly, OfServer, Tally
 from bnet.report.rows import by_name
-from bnet.report.tally import share_of, took
+from bnet.report.tally import judged, middle, share_of, took
 from bnet.report.words import percent, plural, span
 
 MOST = 12
@@ -48,27 +48,26 @@ def anomalies(
 
 
 def _of_name(name: str, now: Sequence[Past], before: Sequence[Past]) -> Iterator[Anomaly]:
-    if len(now) < FEWEST_NOW or len(before) < FEWEST_BEFORE:
-        return
-    share, usual = share_of(now), share_of(before)
-    if share is not None and usual is not None and share <= usual - DROP:
+    share, usual, count, earlier = share_of(now), share_of(before), judged(now), judged(before)
+    enough = count >= FEWEST_NOW and earlier >= FEWEST_BEFORE
+    if enough and share is not None and usual is not None and round(usual - share, 4) >= DROP:
         yield Anomaly(
             about=name,
-            figure=f"{percent(share)} of {plural(len(now), 'job')} succeeded",
-            usual=f"{percent(usual)} of {len(before)} before",
+            figure=f"{percent(share)} of {plural(count, 'job')} succeeded",
+            usual=f"{percent(usual)} of {earlier} before",
             rule=f"{DROP * 100:.0f} points or more below the periods before",
         )
     new, old = took(now), took(before)
     if len(new) < FEWEST_NOW or len(old) < FEWEST_BEFORE:
         return
-    low, middle, high = quantiles(old, n=4, method="inclusive")
-    fence = high + FENCE * (high - low)
-    if median(new) > max(fence, TIMES * middle):
+    low, usually, high = quantiles(old, n=4, method="inclusive")
+    limit = max(high + FENCE * (high - low), TIMES * usually)
+    if middle(new) > limit:
         yield Anomaly(
             about=name,
-            figure=f"takes {span(median(new))} (median of {len(new)})",
-            usual=f"{span(middle)}; three in four within {span(high)}",
-            rule=f"above {span(max(fence, TIMES * middle))}: {FENCE} times the middle half's width above it, "
+            figure=f"takes {span(middle(new))} (median of {len(new)})",
+            usual=f"{span(usually)}; three in four within {span(high)}",
+            rule=f"above {span(limit)}: {FENCE} times the middle half's width above it, "
             f"and {TIMES} times the median",
         )
 
@@ -89,9 +88,14 @@ def _number(tallies: Sequence[Tally]) -> Iterator[Anomaly]:
 
 def _waiting(tallies: Sequence[Tally]) -> Iterator[Anomaly]:
     *before, now = tallies
-    usual = [each.waited.p95 for each in before if each.waited is not None]
-    if now.waited is None or not usual or now.waited.count < FEWEST_NOW:
+    known = [each.waited for each in before if each.waited is not None]
+    if (
+        now.waited is None
+        or now.waited.count < FEWEST_NOW
+        or sum(each.count for each in known) < FEWEST_BEFORE
+    ):
         return
+    usual = [each.p95 for each in known]
     limit = max(WAIT_TIMES * max(usual), LEAST_WAIT_S)
     if now.waited.p95 > limit:
         yield Anomaly(

@@ -3,13 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from statistics import median
 
 from bnet.model.history import Past, Stint
 from bnet.model.report import Course, Flaky, Line, OfName, OfServer
 from bnet.model.server import Server
 from bnet.report.facts import BAD, GOOD, stints_of
-from bnet.report.tally import overlap, share_of, slot_seconds, spread, took
+from bnet.report.tally import middle, overlap, share_of, slot_seconds, spread, took
 
 MOST_NAMES = 30
 MOST_LINES = 10
@@ -34,7 +33,7 @@ def names(ended: Sequence[Past], before: Sequence[Past]) -> list[OfName]:
                 share=share_of(row),
                 took=spread(took(row)),
                 share_before=share_of(then.get(name, ())),
-                median_before=round(median(earlier), 3) if earlier else None,
+                median_before=middle(earlier) if earlier else None,
             )
         )
     return sorted(found, key=lambda each: (-each.runs, each.name))
@@ -51,7 +50,7 @@ def by_name(ended: Iterable[Past]) -> dict[str, list[Past]]:
 def slowest(ended: Sequence[Past], before: Sequence[Past]) -> list[Line]:
     """Return the runs that took longest, each beside what its name usually takes."""
     timed = sorted((past for past in ended if past.seconds), key=lambda past: -(past.seconds or 0.0))
-    usual = {name: median(row) for name, past in by_name(before).items() if (row := took(past))}
+    usual = {name: middle(row) for name, past in by_name(before).items() if (row := took(past))}
     return [_line(past, usual.get(past.name)) for past in timed[:MOST_LINES]]
 
 
@@ -71,7 +70,7 @@ def _line(past: Past, usual: float | None = None) -> Line:
         server=past.server or "",
         at=None if past.finished is None else datetime.fromtimestamp(past.finished, UTC),
         seconds=past.seconds,
-        usual=None if usual is None else round(usual, 3),
+        usual=usual,
     )
 
 

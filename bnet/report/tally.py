@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from statistics import median
+from statistics import median, median_low
 
 from bnet.model.history import Past, Stint
 from bnet.model.report import Spans, Tally
@@ -24,11 +24,21 @@ def spread(values: Iterable[float]) -> Spans | None:
     return Spans(count=len(row), median=at[0.5], p90=at[0.9], p95=at[0.95], most=at[1.0])
 
 
+def middle(row: Iterable[float]) -> float:
+    """Return the median as a report tells it: one of the values, of which there is one at least."""
+    return round(median_low(row), 3)
+
+
 def share_of(ended: Iterable[Past]) -> float | None:
     """Return which share of what ended well or badly ended well."""
     found = Counter(past.result for past in ended)
-    judged = found[GOOD] + sum(found[each] for each in BAD)
-    return round(found[GOOD] / judged, 4) if judged else None
+    count = found[GOOD] + sum(found[each] for each in BAD)
+    return round(found[GOOD] / count, 4) if count else None
+
+
+def judged(ended: Iterable[Past]) -> int:
+    """Return how many ended well or badly; what was cancelled or skipped says nothing of its name."""
+    return sum(past.result == GOOD or past.result in BAD for past in ended)
 
 
 def took(ended: Iterable[Past]) -> list[float]:

@@ -205,6 +205,14 @@ def test_a_period_is_counted_beside_the_one_before() -> None:
     assert [each.job for each in found.failures] == [21]
 
 
+def test_a_median_is_the_same_figure_wherever_it_stands() -> None:
+    found = figures(
+        *(job(n, ago=ago, seconds=n) for n, ago in ((10, 1.0), (30, 1.0), (10, 30.0), (30, 30.0)))
+    )
+    [name] = found.names
+    assert name.took is not None and name.took.median == name.median_before == found.slowest[0].usual == 10
+
+
 def test_a_job_counts_where_it_ended_and_each_edge_belongs_to_the_later_period() -> None:
     found = figures(job(1, ago=0), job(2, ago=24), job(3, ago=24.001))
     assert (found.now.ended, found.earlier[-1].ended) == (1, 1)
@@ -311,11 +319,14 @@ def test_little_is_known_of_a_young_network_and_nothing_said() -> None:
         (row(1, 4, result="failure"), row(10, 12, ago=30), "0 % of 4 jobs succeeded"),
         (row(1, 5) + row(6, 1, result="failure"), row(10, 12, ago=30), ""),
         (row(1, 2, result="failure"), row(10, 12, ago=30), ""),
+        (row(1, 1, result="failure") + row(2, 3, result="cancelled"), row(10, 12, ago=30), ""),
+        (row(1, 4, result="failure"), row(10, 2, ago=30) + row(20, 9, ago=30, result="skipped"), ""),
         (row(1, 4, seconds=40), row(10, 12, ago=30), "takes 40 s (median of 4)"),
         (row(1, 4, seconds=14), row(10, 12, ago=30), ""),
         (row(1, 4, seconds=40), row(10, 6, ago=30) + row(20, 6, ago=30, seconds=60), ""),
         (row(1, 4, waited=300), row(10, 12, ago=30), "one job in twenty waited 5 min or longer"),
         (row(1, 4, waited=50), row(10, 12, ago=30), ""),
+        (row(1, 4, waited=300), row(10, 1, ago=30), ""),
         (row(1, 2), [each for day in range(1, 5) for each in row(10 * day, 9, ago=24 * day + 3)], ""),
         (
             row(1, 2),
@@ -335,8 +346,26 @@ def test_little_is_known_of_a_young_network_and_nothing_said() -> None:
         (row(1, 5, result="failure", server="s2") + row(6, 6), [], "5 of 5 attempts failed there"),
     ],
     ids=[
-        *("fails more", "fails a little more", "fails twice", "slower", "a little slower", "always uneven"),
-        *("waits", "waits less than a minute", "fewer", "many fewer", "many more", "missing", "a server"),
+        *(
+            "fails more",
+            "fails a little more",
+            "fails twice",
+            "one failed",
+            "one was judged",
+            "slower",
+            "a little slower",
+            "always uneven",
+        ),
+        *(
+            "waits",
+            "waits less than a minute",
+            "nobody waited before",
+            "fewer",
+            "many fewer",
+            "many more",
+            "missing",
+            "a server",
+        ),
     ],
 )
 def test_what_is_out_of_the_ordinary_is_named(now: list[Past], before: list[Past], told: str) -> None:
