@@ -16,14 +16,15 @@ def measured(facts: Facts) -> Figures:
     usual = usual_builds(facts.past)
     servers = [facts.servers[name] for name in sorted(facts.servers)]
     tallies = [
-        tally(ended, stints, servers, usual, begin, end)
+        tally(ended, stints, servers, usual, begin, end, min(end, facts.now))
         for ended, (begin, end) in zip(periods, pairwise(facts.edges), strict=True)
     ]
     begin, end = facts.edges[-2:]
+    until = min(end, facts.now)
     ended, before = periods[-1], [past for row in periods[:-1] for past in row]
     last = periods[-2] if len(periods) > 1 else []
     named = rows.names(ended, last)
-    at_work = rows.servers(stints, facts.servers, begin, end)
+    at_work = rows.servers(stints, facts.servers, begin, end, until)
     return Figures(
         name=facts.name,
         kind=facts.kind,
@@ -39,6 +40,6 @@ def measured(facts: Facts) -> Figures:
         failures=tuple(rows.failures(ended)),
         flaky=tuple(rows.flaky(ended)),
         servers=tuple(at_work),
-        course=rows.course(ended, stints, sum(each.slots for each in servers), begin, end),
+        course=rows.course(ended, stints, sum(each.slots for each in servers), begin, end, until),
         anomalies=tuple(anomalies(periods, tallies, at_work)),
     )

@@ -98,9 +98,16 @@ def flaky(ended: Sequence[Past]) -> list[Flaky]:
 
 
 def servers(
-    stints: Sequence[Stint], there: Mapping[str, Server], begin: datetime, end: datetime
+    stints: Sequence[Stint], there: Mapping[str, Server], begin: datetime, end: datetime, until: datetime
 ) -> list[OfServer]:
-    """Return what each server did, the busiest first; one that has left is told of without its slots."""
+    """Return what each server did, the busiest first; one that has left is told of without its slots.
+
+    Args:
+        stints: all attempts that may lie in the period.
+        there: the servers that there are.
+        begin, end: of the period.
+        until: as far as it has come.
+    """
     rows: dict[str, list[Stint]] = defaultdict(list)
     for each in stints:
         if overlap(each, begin.timestamp(), end.timestamp()) or _ended_in(each, begin, end):
@@ -108,10 +115,10 @@ def servers(
     found = []
     for name in sorted(rows.keys() | there.keys()):
         row, server = rows.get(name, []), there.get(name)
-        seconds = slot_seconds(row, begin.timestamp(), end.timestamp())
+        seconds = slot_seconds(row, begin.timestamp(), until.timestamp())
         room = 0.0
         if server is not None:
-            room = server.slots * max(0.0, (end - max(begin, server.joined_at)).total_seconds())
+            room = server.slots * max(0.0, (until - max(begin, server.joined_at)).total_seconds())
         found.append(
             OfServer(
                 name=name,
@@ -130,12 +137,18 @@ def _ended_in(stint: Stint, begin: datetime, end: datetime) -> bool:
 
 
 def course(
-    ended: Sequence[Past], stints: Sequence[Stint], slots: int, begin: datetime, end: datetime
+    ended: Sequence[Past],
+    stints: Sequence[Stint],
+    slots: int,
+    begin: datetime,
+    end: datetime,
+    until: datetime,
 ) -> Course:
-    """Return the period in equal steps."""
+    """Return the period in equal steps, with the work of slots as far as it has come."""
     first, step = begin.timestamp(), (end - begin).total_seconds() / STEPS
     if step <= 0:
         return Course(slots=slots)
+    now = until.timestamp()
     well, badly, busy = [0] * STEPS, [0] * STEPS, [0.0] * STEPS
     for past in ended:
         at = min(STEPS - 1, int(((past.finished or first) - first) / step))
@@ -144,11 +157,11 @@ def course(
     for each in stints:
         if each.begun is None:
             continue
-        last = end.timestamp() if each.ended is None else each.ended
+        last = now if each.ended is None else each.ended
         for at in range(
             max(0, int((each.begun - first) // step)), min(STEPS - 1, int((last - first) // step)) + 1
         ):
-            busy[at] += overlap(each, first + at * step, first + (at + 1) * step) / step
+            busy[at] += overlap(each, first + at * step, min(now, first + (at + 1) * step)) / step
     return Course(
         begins=tuple(datetime.fromtimestamp(round(first + at * step), UTC) for at in range(STEPS)),
         well=tuple(well),

@@ -80,6 +80,7 @@ def tally(
     usual: Usual,
     begin: datetime,
     end: datetime,
+    until: datetime,
 ) -> Tally:
     """Return what a period comes to.
 
@@ -89,10 +90,13 @@ def tally(
         servers: those there are.
         usual: how long packages take.
         begin, end: of the period.
+        until: as far as it has come: nobody knows what slots will do.
     """
-    there = capacity(servers, begin.timestamp(), end.timestamp())
+    there = capacity(servers, begin.timestamp(), until.timestamp())
     known = {each.name for each in servers}
-    busy = slot_seconds((each for each in stints if each.server in known), begin.timestamp(), end.timestamp())
+    busy = slot_seconds(
+        (each for each in stints if each.server in known), begin.timestamp(), until.timestamp()
+    )
     cached = [each for past in ended for each in brought_by(past) if each.tier in CACHED]
     return Tally(
         begin=begin,

@@ -235,6 +235,24 @@ def test_slots_count_as_busy_for_as_long_as_attempts_lasted_in_the_period() -> N
     assert sum(found.course.busy) == pytest.approx(3.0)
 
 
+def test_a_period_that_is_not_over_counts_slots_as_far_as_it_has_come() -> None:
+    goes_on = Stint("s1", NOW.timestamp() - 3600, None)
+    facts = Facts(
+        name="daily",
+        kind="summary",
+        timezone="UTC",
+        network="acme",
+        by="",
+        now=NOW,
+        edges=edges(NOW + DAY / 2, "day", None, "UTC"),
+        past=[job(1, stints=[goes_on])],
+        servers={"s1": Server(name="s1", instance="i", joined_at=NOW - 9 * DAY)},
+    )
+    found = measured(facts)
+    assert found.now.busy == found.servers[0].busy == round(1 / 12, 4) and found.servers[0].seconds == 3600
+    assert sum(found.course.busy) == pytest.approx(1.0)
+
+
 def test_a_server_that_joined_lately_has_had_slots_only_since() -> None:
     facts = Facts(
         name="daily",
