@@ -60,9 +60,11 @@ def figures(
     query = Query(since=ends[0].timestamp(), asked_until=ends[-1].timestamp())
     past = search(ledger, index, query)
     there = {each.number for each in past}
-    # Of one that was submitted long ago and runs still, no index says when it was.
+    # Of one that was submitted long ago and is open still, no index says when its attempts were.
     past += [
-        past_of(job) for number, job in state.jobs.items() if job.state == "running" and number not in there
+        past_of(job)
+        for number, job in state.jobs.items()
+        if job.result is None and (job.claim or job.attempts) and number not in there
     ]
     facts = Facts(
         name=name,

@@ -278,7 +278,7 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
             where.append(f"coalesce(j.finished, j.submitted) {sign} ?")
             values.append(moment)
     if query.asked_until is not None:
-        where.append("j.submitted <= ?")
+        where.append("min(j.submitted, coalesce(j.finished, j.submitted)) <= ?")
         values.append(query.asked_until)
     return where, values
 

@@ -86,7 +86,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         results: one of these.
         labels, packages: each of these.
         since, until: when it ended, or was submitted if it has not ended; seconds since 1970.
-        asked_until: only what had been submitted by then; likewise.
+        asked_until: only what had been submitted by then, or had ended by another clock; likewise.
         limit: the newest so many; None for all.
     """
 

@@ -130,6 +130,20 @@ def test_a_kept_report_says_what_ended_before_its_time(scheduled: World, tmp_pat
 
 
 @in_memory
+def test_a_job_that_ended_by_one_clock_before_it_was_submitted_by_another_counts(
+    scheduled: World, tmp_path: Path
+) -> None:
+    machine = scheduled.machine("s1")
+    machine.clock.seconds = 2 * 3600
+    machine.ledger.transact(submit("early"))
+    machine.clock.seconds = 1800
+    machine.ledger.transact(claim(1))
+    machine.ledger.transact(finish(1))
+    turn(machine, tmp_path, 1.01)
+    assert reports.kept(machine.ledger, "hourly", machine.clock.now()).now.results == {"success": 1}
+
+
+@in_memory
 def test_of_firings_that_nobody_was_awake_for_the_newest_is_made_and_old_ones_go(
     scheduled: World, tmp_path: Path
 ) -> None:
