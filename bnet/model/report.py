@@ -66,10 +66,17 @@ class Reports(Record, frozen=True, kw_only=True):
 
 
 class Owed(Record, frozen=True, kw_only=True):
-    """To which channels a kept report has yet to be sent, and why that failed last."""
+    """To which channels a kept report has yet to be sent.
+
+    Attributes:
+        to: their names or tags; `name:2` is one address of several.
+        trouble: why that failed last.
+        since: when it was made.
+    """
 
     to: tuple[str, ...]
     trouble: str = ""
+    since: Moment | None = None
 
 
 class Turn(Record, frozen=True, kw_only=True):

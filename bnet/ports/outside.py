@@ -156,11 +156,17 @@ class Messenger(Protocol):
 
 
 class Sender(Protocol):
-    """Sends something to the channels of people that bear a tag."""
+    """Sends something to the channels of people."""
 
-    def send(self, tag: str, title: str, body: str, attachments: Sequence[Attachment]) -> None:
-        """Send it; `body` is Markdown. To do it again after a failure may tell some people twice.
+    def targets(self, to: Sequence[str]) -> Sequence[str]:
+        """Return what names and tags mean at present: each address once, so that one that fails is tried alone.
+
+        A word that means no channel is in it as it is, and cannot be sent to.
+        """
+
+    def send(self, target: str, title: str, body: str, attachments: Sequence[Attachment]) -> None:
+        """Send it to one of the targets; `body` is Markdown.
 
         Raises:
-            BnetError: it did not get there, or there is no such channel.
+            BnetError: it is not known to have come, or there is no such channel.
         """

@@ -114,7 +114,7 @@ def keep(tx: Transaction, firing: Firing, figures: Figures) -> None:
     files |= {layout.report_path(firing.name, at): None for at in gone}
     owed = _without(turn.owed, gone)
     if ordered.report.deliver:
-        owed[stamp(firing.at)] = Owed(to=ordered.report.deliver)
+        owed[stamp(firing.at)] = Owed(to=ordered.report.deliver, since=tx.now)
     turns[firing.name] = replace(turn, until=firing.at, owed=owed)
     fields: dict[str, str | int] = {"at": stamp(firing.at), "jobs": figures.now.ended}
     tx.apply(Change(verb="report", target=TARGET + firing.name, fields=fields, files=files))
@@ -126,24 +126,35 @@ def _without(owed: Mapping[str, Owed], gone: Iterable[datetime]) -> dict[str, Ow
     return {key: each for key, each in owed.items() if key not in keys}
 
 
-def delivered(tx: Transaction, name: str, key: str, outcomes: Mapping[str, str]) -> None:
-    """Write down how the sending of a report went: tag -> what went wrong, "" where nothing did."""
+def is_over(owed: Owed, key: str, now: datetime) -> bool:
+    """Tell whether a report was to be sent for so long that it is given up."""
+    return now - (owed.since or _time_of(key)) > GIVEN_UP
+
+
+def delivered(tx: Transaction, name: str, key: str, before: Owed, outcomes: Mapping[str, str]) -> None:
+    """Write down how the sending of a report went.
+
+    Args:
+        tx: the transaction.
+        name, key: of the report.
+        before: where it had to be sent.
+        outcomes: each address that this means -> what went wrong, "" where nothing did.
+    """
     turns = dict(_turns(tx))
     turn = turns.get(name)
-    before = None if turn is None else turn.owed.get(key)
-    if turn is None or before is None:
-        return
-    left = tuple(tag for tag in before.to if outcomes.get(tag, "not tried"))
-    trouble = next((outcomes[tag] for tag in left if tag in outcomes), before.trouble)[:300]
-    over = bool(left) and tx.now - _time_of(key) > GIVEN_UP
+    if turn is None or turn.owed.get(key) != before:
+        return  # another one has tried as well
+    left = tuple(target for target, why in outcomes.items() if why)
+    trouble = outcomes[left[0]][:300] if left else ""
+    over = bool(left) and is_over(before, key, tx.now)
     owed = {at: each for at, each in turn.owed.items() if at != key}
     if left and not over:
-        owed[key] = Owed(to=left, trouble=trouble)
+        owed[key] = replace(before, to=left, trouble=trouble)
     if owed == turn.owed:
         return
-    sent = [tag for tag in before.to if tag not in left]
-    verb = "deliver" if sent else "undelivered"
-    fields: dict[str, str | int] = {"at": key, "to": ",".join(sent or left)}
+    sent = [target for target in outcomes if target not in left]
+    verb = "deliver" if sent or not left else "undelivered"
+    fields: dict[str, str | int] = {"at": key, "to": ",".join(sent or left or before.to)}
     note = "given up: " + trouble[:100] if over else trouble[:100] if left else ""
     tx.apply(Change(verb=verb, target=TARGET + name, note=note, fields=fields))
     turns[name] = replace(turn, owed=owed)

@@ -35,11 +35,14 @@ class AppriseMessenger:
         body: str,
         attachments: Sequence[Attachment] = (),
     ) -> Mapping[int, str]:
-        with TemporaryDirectory(prefix="bnet-message-") as place:
-            files = [Path(place, each.name) for each in attachments]
-            for file, each in zip(files, attachments, strict=True):
-                file.write_bytes(each.data)
-            return self._send(channel, urls, title, body, files)
+        try:
+            with TemporaryDirectory(prefix="bnet-message-") as place:
+                files = [Path(place, each.name) for each in attachments]
+                for file, each in zip(files, attachments, strict=True):
+                    file.write_bytes(each.data)
+                return self._send(channel, urls, title, body, files)
+        except OSError as error:
+            return dict.fromkeys(urls, f"nothing can be written on this server: {error.strerror}")
 
     def _send(
         self, channel: Channel, urls: Sequence[int], title: str, body: str, files: Sequence[Path]

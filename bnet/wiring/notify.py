@@ -101,29 +101,39 @@ class FileJournal:
 
 
 class ChannelSender:
-    """Reaches, at once, all channels of `notifications.yaml` that bear a tag."""
+    """Reaches the channels of `notifications.yaml` at once: a target is one, or as `name:2` one of its addresses."""
 
     def __init__(self, ledger: "Ledger", messenger: Messenger) -> None:
         """Keep the parts."""
         self._ledger, self._messenger = ledger, messenger
 
-    def send(self, tag: str, title: str, body: str, attachments: Sequence[Attachment]) -> None:
+    def targets(self, to: Sequence[str]) -> Sequence[str]:
         config = self._ledger.state.notifications
-        channels = {name: config.channels[name] for name in named(config, (tag,))}
-        wrong = [] if channels else [f"no channel of notifications.yaml has the name or the tag {tag}"]
-        for name, channel in channels.items():
-            if not channel.enabled:
-                continue
-            lacking = self._messenger.lacks(channel)
-            if lacking:
-                wrong.append(f"{name}: {', '.join(lacking)} is not set on this server")
-                continue
-            places = range(len(urls_of(channel)))
-            as_markdown = replace(channel, format="markdown")
-            refused = self._messenger.send(as_markdown, places, title, body, attachments)
-            wrong += [f"{name}, address {place + 1}: {why}" for place, why in sorted(refused.items())]
-        if wrong:
-            raise BnetError("; ".join(wrong))
+        found: list[str] = []
+        for word in to:
+            name, _, place = word.partition(":")
+            channels = named(config, (name,))
+            for each in channels:
+                count = len(urls_of(config.channels[each])) if config.channels[each].enabled else 0
+                places = [f"{each}:{at + 1}" for at in range(count)] if count > 1 else [each] * count
+                found += [target for target in places if not place or target == word]
+            if not channels:
+                found.append(word)
+        return list(dict.fromkeys(found))
+
+    def send(self, target: str, title: str, body: str, attachments: Sequence[Attachment]) -> None:
+        name, _, place = target.partition(":")
+        channel = self._ledger.state.notifications.channels.get(name)
+        if channel is None:
+            raise BnetError(f"no channel of notifications.yaml has the name or the tag {name}")
+        lacking = self._messenger.lacks(channel)
+        if lacking:
+            raise BnetError(f"{name}: {', '.join(lacking)} is not set on this server")
+        as_markdown = replace(channel, format="markdown")
+        at = int(place) - 1 if place else 0
+        refused = self._messenger.send(as_markdown, [at], title, body, attachments)
+        if refused:
+            raise BnetError(f"{target}: {refused[at]}")
 
 
 def messenger(machine: Machine) -> AppriseMessenger:

@@ -42,6 +42,9 @@ class Post:
         self.fails = fails
         self.sent: list[tuple[str, str, list[str]]] = []
 
+    def targets(self, to: Sequence[str]) -> Sequence[str]:
+        return [each for tag in to for each in (["team", "both"] if tag == "all" else [tag])]
+
     def send(self, tag: str, title: str, body: str, attachments: Sequence[Attachment]) -> None:
         if self.fails.get(tag, 0) > 0:
             self.fails[tag] -= 1
@@ -353,6 +356,32 @@ def test_what_gets_nowhere_is_given_up_after_two_days_and_said(sending: World, t
     turn(machine, tmp_path, 49.1, post)
     assert owed(sending) == {}
     assert not is_wanted(machine.ledger.state, machine.clock.now(), sends=True)
+
+
+def test_who_of_a_tag_has_a_report_does_not_get_it_again_with_those_who_have_not(
+    sending: World, tmp_path: Path
+) -> None:
+    machine, post = sending.machine("s1"), Post(both=1)
+    sending.person({FILE: SENT.replace(b"[team, boss]", b"[all]")})
+    turn(machine, tmp_path, 0.5, post)
+    steward = turn(machine, tmp_path, 1.01, post)
+    assert owed(sending) == {"2026-11-20T13:00Z": (("both",), "both does not answer")}
+    machine.clock.seconds += 60
+    steward.do(at_once)
+    assert [tag for tag, _, _ in post.sent] == ["team", "both"] and owed(sending) == {}
+
+
+def test_two_days_count_from_when_it_was_made_and_what_is_older_is_not_sent_all_at_once(
+    sending: World, tmp_path: Path
+) -> None:
+    machine = sending.machine("s1")
+    sending.person({FILE: SENT.replace(b"0 * * * *", b"0 13 20 11 *")})
+    turn(machine, tmp_path, 0.5)
+    turn(machine, tmp_path, 90, Post(team=1, boss=1))
+    assert list(owed(sending)) == ["2026-11-20T13:00Z"], "made up for, and not given up at the first failure"
+    post = Post()
+    turn(machine, tmp_path, 90 + 49, post)
+    assert post.sent == [] and owed(sending) == {}
 
 
 def test_where_nothing_can_be_sent_it_is_no_chore(sending: World, tmp_path: Path) -> None:

@@ -183,15 +183,19 @@ def test_a_report_comes_with_its_files_and_who_did_not_get_it_is_said(
     mail = f"mailto://localhost:{port}?smtp=127.0.0.1&mode=insecure&from=bnet@example.invalid&to=you@example.invalid"
     fleet.found()
     channels = ["mail: {urls: '${BNET_NOTIFY_MAIL}', tags: [team]}", "gone: {urls: '${BNET_NOTIFY_GONE}'}"]
+    channels.append("two: {urls: ['json://localhost/1', 'json://localhost/2']}")
+    channels.append("off: {urls: 'json://localhost/', tags: [team], enabled: false}")
     fleet.commit("coordination/notifications.yaml", f"channels: {{{', '.join(channels)}}}\n")
     sender = ChannelSender(fleet.look(), AppriseMessenger(lambda: {**fleet.env, "BNET_NOTIFY_MAIL": mail}))
     files = [Attachment(name="daily-2026-11-20.csv", kind="text/csv", data=b"a,b\r\n1,2\r\n")]
-    sender.send("team", "Daily", "**12** jobs ended", files)
+    sender.send("mail", "Daily", "**12** jobs ended", files)
     [got] = mails.mails
     assert isinstance(got, EmailMessage) and got["subject"] == "Daily"
     assert [(each.get_filename(), each.get_content()) for each in got.iter_attachments()] == [
         ("daily-2026-11-20.csv", "a,b\r\n1,2\r\n")
     ]
+    assert sender.targets(["team", "mail", "two", "nobody"]) == ["mail", "two:1", "two:2", "nobody"]
+    assert sender.targets(["two:2", "two:3"]) == ["two:2"], "each address is tried alone"
     with pytest.raises(BnetError, match="gone: BNET_NOTIFY_GONE is not set on this server"):
         sender.send("gone", "Daily", "", [])
     with pytest.raises(BnetError, match=r"no channel of notifications\.yaml has the name or the tag nobody"):

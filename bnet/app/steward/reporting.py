@@ -8,12 +8,13 @@ from bnet.app import reports
 from bnet.app.ledger import Ledger
 from bnet.app.steward.office import Away
 from bnet.errors import BnetError
+from bnet.model.report import Owed
 from bnet.model.state import State
 from bnet.ports.indexes import Index
 from bnet.ports.machine import Clock
 from bnet.ports.outside import Sender
 from bnet.report.formats import Parcel, parcel
-from bnet.rules.reports import Firing, delivered, due, is_stale, keep, kept_of, stamp, take_up
+from bnet.rules.reports import Firing, delivered, due, is_over, is_stale, keep, kept_of, stamp, take_up
 from bnet.rules.transaction import Transaction
 
 FIRST_PAUSE = 30.0  # seconds after a report did not get there; doubled with each failure
@@ -72,16 +73,21 @@ class Reporting:
             for key, owed in turn.owed.items():
                 if self._rests.get((name, key), (0, 0.0))[1] > self._clock.boot():
                     continue
-                tags = list(owed.to)
-                try:
-                    sent = self._parcel(name, key)
-                except BnetError as error:  # it is gone, or is to be PDF and this server cannot make one
-                    outcomes = [error.message] * len(tags)
-                else:
-                    outcomes = away([partial(_sent, sender, tag, sent) for tag in tags])
-                told = dict(zip(tags, outcomes, strict=True))
-                self._note_pause(name, key, any(outcomes))
-                self._ledger.transact(partial(_write_down, name, key, told))
+                told = self._tried(sender, away, name, key, owed)
+                self._note_pause(name, key, any(told.values()))
+                self._ledger.transact(partial(_write_down, name, key, owed, told))
+
+    def _tried(self, sender: Sender, away: Away, name: str, key: str, owed: Owed) -> dict[str, str]:
+        """Return for each address where a report was to go what went wrong, "" where nothing did."""
+        if is_over(owed, key, self._clock.now()):
+            return dict.fromkeys(owed.to, owed.trouble or "there was nobody who could send it")
+        targets = sender.targets(owed.to)
+        try:
+            sent = self._parcel(name, key)
+        except BnetError as error:  # it is gone, or is to be PDF and this server cannot make one
+            return dict.fromkeys(targets, error.message)
+        outcomes = away([partial(_sent, sender, target, sent) for target in targets])
+        return dict(zip(targets, outcomes, strict=True))
 
     def _parcel(self, name: str, key: str) -> Parcel:
         state = self._ledger.state
@@ -100,17 +106,17 @@ class Reporting:
         self._rests[name, key] = count, self._clock.boot() + pause
 
 
-def _sent(sender: Sender, tag: str, sent: Parcel) -> str:
+def _sent(sender: Sender, target: str, sent: Parcel) -> str:
     """Send a report to a channel; return what went wrong, "" if nothing did."""
     try:
-        sender.send(tag, sent.title, sent.body, sent.attachments)
+        sender.send(target, sent.title, sent.body, sent.attachments)
     except BnetError as error:
         return str(error)
     return ""
 
 
-def _write_down(name: str, key: str, told: dict[str, str], tx: Transaction) -> None:
-    delivered(tx, name, key, told)
+def _write_down(name: str, key: str, owed: Owed, told: dict[str, str], tx: Transaction) -> None:
+    delivered(tx, name, key, owed, told)
 
 
 def is_wanted(state: State, now: datetime, *, sends: bool) -> bool:
