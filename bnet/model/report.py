@@ -205,6 +205,11 @@ class Course(Record, frozen=True, kw_only=True):
     busy: tuple[float, ...] = ()
     slots: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse steps of which not all is known."""
+        if not len(self.begins) == len(self.well) == len(self.badly) == len(self.busy):
+            raise ValueError("each step needs all of its figures")
+
 
 class Figures(Record, frozen=True, kw_only=True):
     """`reports/<name>/<time>.json`: a report's figures, from which all formats of it are made.

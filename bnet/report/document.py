@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
+from bnet.codec.crons import zone_of
 from bnet.model.report import Figures
 from bnet.report import sections
 from bnet.report.glance import at_a_glance
@@ -10,7 +13,11 @@ from bnet.report.words import local, percent, plural
 
 
 def document(figures: Figures) -> Document:
-    """Return what a report says."""
+    """Return what a report says, by the clocks of its zone, or by UTC where this machine does not know that one."""
+    try:
+        zone_of(figures.timezone)
+    except ValueError:
+        figures = replace(figures, timezone="UTC")
     zone = figures.timezone
     begin, end = local(figures.now.begin, zone), local(figures.now.end, zone)
     made = f"Made at {local(figures.made_at, zone)}" + (f" by {figures.by}" if figures.by else "")

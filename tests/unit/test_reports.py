@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from bnet import scaffold
-from bnet.codec.documents import decode
+from bnet.codec.documents import Unreadable, decode
 from bnet.codec.reports import read_reports
 from bnet.errors import Invalid
 from bnet.model.history import Brought, Past, Stint
@@ -442,6 +442,14 @@ def test_the_csv_is_one_table_of_plain_figures_and_no_formula() -> None:
 def test_the_json_is_the_figures_themselves() -> None:
     made = figures(job(1, brought=[Brought("core", "full", 2.0)]))
     assert decode(Figures, rendered(made, "json")) == made
+
+
+def test_a_kept_report_of_elsewhere_can_be_shown_or_is_no_report() -> None:
+    made = figures(job(1))
+    abroad = msgspec.structs.replace(made, timezone="Mars/Base")
+    assert b"(UTC)" in rendered(abroad, "markdown")
+    with pytest.raises(Unreadable, match="each step needs all of its figures"):
+        decode(Figures, rendered(made, "json").replace(b'"badly": [', b'"badly": [1,'))
 
 
 def test_markdown_takes_no_sign_of_a_name_for_its_own() -> None:
