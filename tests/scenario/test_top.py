@@ -13,6 +13,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyte
 import pytest
@@ -110,6 +111,14 @@ def test_it_is_used_by_keys_and_leaves_the_terminal_as_it_was(fleet: Fleet) -> N
     console.resize(40, 10)
     os.killpg(console.process.pid, signal.SIGWINCH)
     console.until("q quit  arrows choose")
+    console.resize(80, 10)
+    os.killpg(console.process.pid, signal.SIGWINCH)
+    hub = Path(fleet.url.removeprefix("file://"))
+    away = hub.rename(hub.with_suffix(".away"))
+    try:
+        console.until("as it was at ")
+    finally:
+        away.rename(hub)
     console.press("q")
     assert console.ended() == 0
     assert_restored(console)

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from bnet.cli.top.board import MOST_ENDED, Board, arranged
 from bnet.cli.top.command import _heed
-from bnet.cli.top.terminal import KEYS, _first
+from bnet.cli.top.terminal import KEYS, _bare, _first
 from bnet.cli.top.view import Choice, Log, fitted, log_picture, main_picture, plain
 from bnet.cli.top.watcher import Watcher
 from bnet.model.hub import Head, Settings
@@ -175,6 +175,14 @@ def test_a_log_stays_where_it_was_scrolled_to_while_it_grows() -> None:
 )
 def test_a_line_of_a_log_moves_no_cursor(raw: str, shown: str) -> None:
     assert plain(raw) == shown
+
+
+def test_without_colours_the_chosen_job_is_told_from_the_others_still() -> None:
+    line = click.style("failure", fg="red", bold=True) + click.style(
+        "x", fg="bright_red", bg=(1, 2, 3), dim=True
+    )
+    assert _bare(line) == click.style("failure", bold=True) + click.style("x", dim=True)
+    assert _bare(click.style("#7", reverse=True)) == click.style("#7", reverse=True)
 
 
 def test_a_text_that_does_not_fit_says_so() -> None:

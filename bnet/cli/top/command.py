@@ -12,8 +12,9 @@ import click
 from bnet.cli.context import App, pass_app
 from bnet.cli.live import can_show
 from bnet.cli.render import out
-from bnet.cli.top.view import Choice, Log, log_picture, main_picture, moved, sorted_next
+from bnet.cli.top.view import Choice, Log, fitted, log_picture, main_picture, moved, sorted_next
 from bnet.cli.top.watcher import Watcher
+from bnet.codec.shown import escaped
 
 if TYPE_CHECKING:
     from bnet.cli.top.terminal import Screen
@@ -74,7 +75,7 @@ def _draw(app: App, screen: "Screen", watcher: Watcher, choice: Choice) -> None:
     size, board, log = screen.size, watcher.board, watcher.log
     choice.trouble = watcher.trouble
     if board is None:
-        screen.draw([choice.trouble or "looking at the hub ..."])
+        screen.draw([fitted(escaped(choice.trouble) or "looking at the hub ...", size.columns)])
     elif choice.log:
         shown = log if log is not None and log.job == choice.job else Log(job=choice.job, missing="...")
         screen.draw(log_picture(shown, board, choice, size.columns, size.rows))

@@ -1,6 +1,7 @@
 """The terminal that `bnet top` takes over, and gives back however it ends; and the keys that come from it."""
 
 import os
+import re
 import select
 import signal
 import sys
@@ -25,6 +26,7 @@ KEYS = {
     b"\x1b[F": "end", b"\x1bOF": "end", b"\x1b[4~": "end",
     b"\r": "enter", b"\n": "enter", b"\x7f": "erase", b"\x08": "erase", b"\x1b": "escape",
 }  # fmt: skip
+COLOUR = re.compile(r"\x1b\[(?:[34]8;[0-9;]*|(?:[349]|10)[0-9])m")
 AFTER_ESCAPE = 0.05  # seconds within which the rest of an arrow comes
 
 
@@ -167,6 +169,5 @@ def _sign(data: bytes) -> str:
 
 
 def _bare(line: str) -> str:
-    import click
-
-    return click.unstyle(line)
+    """Return a line without colours; what is bold, dim or reversed stays, for that shows which job is chosen."""
+    return COLOUR.sub("", line)

@@ -62,7 +62,10 @@ def plain(text: str) -> str:
 
 def fitted(text: str, columns: int) -> str:
     """Return a text that takes up no more than so many columns."""
-    return text if cell_len(text) <= columns else set_cell_size(text, max(0, columns - 1)) + "…"
+    near = text[: 8 * columns]  # to measure all of a log without line ends takes a quarter of a second
+    return (
+        text if near == text and cell_len(text) <= columns else set_cell_size(near, max(0, columns - 1)) + "…"
+    )
 
 
 def main_picture(board: Board, choice: Choice, now: datetime, columns: int, rows: int | None) -> list[str]:

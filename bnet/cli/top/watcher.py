@@ -57,7 +57,9 @@ class Watcher:
                 pause, self.trouble = self._every, ""
             except HubUnreachable as error:
                 pause = min(LONGEST_PAUSE, pause * 2)
-                self.trouble = f"{error}; this is how it was at {self._seen()}"
+                self.trouble = (
+                    f"as it was at {self.board.now:%H:%M:%S} UTC; {error}" if self.board else str(error)
+                )
             except BaseException as error:  # it ends the command, which tells of it like of any other
                 self.broken = error
                 self._wake()
@@ -65,9 +67,6 @@ class Watcher:
             self._wake()
             self._again.wait(pause)
             self._again.clear()
-
-    def _seen(self) -> str:
-        return f"{self.board.now:%H:%M:%S} UTC" if self.board is not None else "no time yet"
 
     def look(self) -> None:
         """Look once: one question to the hub, more only where something has moved."""
