@@ -2,6 +2,7 @@
 
 import os
 import re
+from urllib.parse import urlsplit
 
 import click
 
@@ -10,7 +11,7 @@ from bnet.cli.render import counted, out, out_json
 from bnet.codec.addresses import shown
 from bnet.codec.moments import parse_moment
 
-ENDPOINT = re.compile(r"https?://[^\s/]+(/\S*)?")
+ENDPOINT = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 
 
 @click.group()
@@ -22,7 +23,11 @@ def export() -> None:
 
 
 def _endpoint(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if not ENDPOINT.fullmatch(value):
+    try:
+        right = ENDPOINT.fullmatch(value) and urlsplit(value).port != 0
+    except ValueError:  # it has no such port, or half a bracket
+        right = False
+    if not right:
         raise click.BadParameter(f"{value!r} is no address such as http://localhost:4318")
     return value
 

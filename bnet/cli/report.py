@@ -1,5 +1,6 @@
 """`bnet report`: what a day, a week or a month came to."""
 
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -51,6 +52,9 @@ def report(ctx: click.Context, /, **asked: Any) -> None:
     """
     app: App = ctx.obj
     if asked["name"] == "list":
+        more = [name for name, value in asked.items() if value and name not in ("name", "as_json")]
+        if more:
+            raise click.UsageError("list goes with --json only")
         _list(app, as_json=asked["as_json"])
         return
     form = _format(asked)
@@ -64,14 +68,14 @@ def _format(asked: dict[str, Any]) -> ReportFormat:
         if form not in (None, "json"):
             raise click.UsageError(f"--json and --format {form} do not go together")
         return "json"
-    if form is None and output is not None:
+    if form is None and output is not None and str(output) != "-":
         form = ENDS.get(output.suffix.lower())
         if form is None:
             raise click.BadParameter(
                 f"{output.name!r} does not say which format is meant; add --format {'|'.join(FORMATS)}",
                 param_hint="--output",
             )
-    if form == "pdf" and output is None and sys.stdout.isatty():
+    if form == "pdf" and str(output or "-") == "-" and sys.stdout.isatty():
         raise click.UsageError("PDF is nothing for a terminal; add --output FILE")
     found: ReportFormat = form or "markdown"
     return found
@@ -109,7 +113,7 @@ def _figures(app: App, name: str, asked: dict[str, Any]) -> Figures:
 
 def _ordered(ordered: Ordered, asked: dict[str, Any]) -> Ordered:
     found = ordered.report
-    if asked["timezone"]:
+    if asked["timezone"] is not None:
         try:
             zone_of(asked["timezone"])
         except ValueError as error:
@@ -121,7 +125,7 @@ def _ordered(ordered: Ordered, asked: dict[str, Any]) -> Ordered:
 def _moment(asked: dict[str, Any], name: str, now: datetime, ordered: Ordered, *, end: bool) -> datetime:
     from bnet.report.periods import moment_in
 
-    if not asked[name]:
+    if asked[name] is None:
         return now
     option = {"since": "--from", "until": "--to"}.get(name, f"--{name}")
     try:
@@ -134,12 +138,17 @@ def _put(made: Figures, form: ReportFormat, output: Path | None) -> None:
     from bnet.report.formats import rendered
 
     data = rendered(made, form)
-    if output is None:
+    if output is None or str(output) == "-":
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
+    target = Path(os.path.realpath(output))  # what a link points to is written, and the link stays
     try:
-        write_atomic(output.absolute(), data, mode=0o644, durable=False)
+        if target.exists() and not target.is_file():
+            raise click.BadParameter(
+                f"{output} is no file; without it, all goes to stdout", param_hint="--output"
+            )
+        write_atomic(target, data, mode=0o644, durable=False)
     except OSError as error:
         raise click.BadParameter(f"{output}: {error.strerror}", param_hint="--output") from None
     note(f"{escaped(str(output))}: {form}, {len(data):,} bytes")

@@ -1,12 +1,14 @@
 """The stretches of time that a report compares: each begins where the clocks showed the same as at its end."""
 
 import calendar
-from datetime import UTC, datetime, time, timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
 from bnet.codec.crons import zone_of
 from bnet.codec.moments import parse_moment
 from bnet.rules.wallclock import first_of
 
+WALL = re.compile(r"\d{4}-\d{2}-\d{2}([T ][0-9:.]+)?", re.ASCII)  # of what is a point in time at all
 EARLIER = 4  # periods before, for what is usual
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 
@@ -42,16 +44,19 @@ def _back(end: datetime, period: str, span: float | None, timezone: str, count: 
 
 
 def moment_in(text: str, now: datetime, timezone: str, *, end: bool) -> datetime:
-    """Return the point in time that people mean; of a day, its beginning or its end by a zone's clocks.
+    """Return the point in time that people mean; of a day, its beginning or its end.
+
+    What names no zone is by the clocks of the report's.
 
     Raises:
         ValueError: the text says something else, with what would be right.
     """
     found = parse_moment(text, now)
-    if len(text.strip()) != 10 or found.time() != time(0):
+    if not WALL.fullmatch(text.strip()):
         return found
     wall = found.replace(tzinfo=None)
+    whole_day = len(text.strip()) == 10
     try:
-        return first_of(wall + timedelta(days=1) if end else wall, timezone)
+        return first_of(wall + timedelta(days=1) if end and whole_day else wall, timezone)
     except OverflowError:
         return found

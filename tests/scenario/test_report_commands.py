@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ def test_a_report_of_any_period_comes_in_any_format_and_wrong_words_are_named(
         file = tmp_path / f"out.{ending}"
         fleet.ok("report", "monthly", "--timezone", "Europe/Berlin", "--output", str(file))
         assert file.read_bytes().startswith(begin)
+    link, pipe = tmp_path / "link.md", tmp_path / "pipe.md"
+    link.symlink_to("out.md")
+    os.mkfifo(pipe)
+    fleet.ok("report", "daily", "--output", str(link))
+    assert link.is_symlink() and "daily" in (tmp_path / "out.md").read_text()
+    assert "daily" in fleet.ok("report", "daily", "--output", "-")
     told = json.loads(fleet.ok("report", "daily", "--from", "2026-11-20", "--to", "2026-11-20", "--json"))
     assert (told["now"]["begin"], told["now"]["end"]) == ("2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z")
     for words, said in (
@@ -34,6 +41,9 @@ def test_a_report_of_any_period_comes_in_any_format_and_wrong_words_are_named(
         (["daily", "--output", str(tmp_path / "out.doc")], "add --format"),
         (["daily", "--output", str(tmp_path / "none" / "out.md")], "out.md"),
         (["daily", "--kept"], "no report daily was kept"),
+        (["daily", "--at", ""], "is no time"),
+        (["daily", "--output", str(pipe)], "is no file"),
+        (["list", "--format", "csv"], "list goes with --json only"),
     ):
         done = fleet.bnet("report", *words)
         assert done.code == 2 and said in done.complaint, words

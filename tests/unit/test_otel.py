@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import click
 import opentelemetry.semconv._incubating.attributes.cicd_attributes as cicd
 import opentelemetry.semconv._incubating.attributes.vcs_attributes as vcs
 import opentelemetry.semconv._incubating.metrics.cicd_metrics as cicd_metrics
@@ -18,6 +19,7 @@ from msgspec.structs import replace
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from bnet.cli.export import _endpoint, export
 from bnet.errors import BnetError
 from bnet.exports.meters import meters
 from bnet.exports.progress import Progress, after, due
@@ -252,6 +254,14 @@ def test_a_collector_gets_what_was_meant(receiver: tuple[str, dict[str, Any]]) -
     assert found["cicd.worker.count"].sum.aggregation_temporality == 2, "cumulative: again is the same"
     assert not found["cicd.worker.count"].sum.is_monotonic
     assert len(found["system.memory.utilization"].gauge.data_points) == 2
+
+
+@pytest.mark.parametrize(
+    "address", ["ftp://x", "http://", "http://[::1", "http://x:99999", "http://x/p?key=1"]
+)
+def test_what_is_no_address_of_a_collector_is_refused_before_anything_is_sent(address: str) -> None:
+    with pytest.raises(click.BadParameter, match="is no address such as"):
+        _endpoint(click.Context(export), export, address)  # type: ignore[arg-type]  # it asks neither for anything
 
 
 def test_a_collector_that_takes_nothing_is_said(receiver: tuple[str, dict[str, Any]]) -> None:

@@ -112,11 +112,13 @@ def test_a_period_before_all_times_begins_with_them() -> None:
         ("2026-11-20", True, "2026-11-20T23:00Z"),
         ("2026-11-20", False, "2026-11-19T23:00Z"),
         ("2026-11-20T18:30:00Z", True, "2026-11-20T18:30Z"),
+        ("2026-11-20T18:30", True, "2026-11-20T17:30Z"),
+        ("2026-11-20 18:30+02:00", True, "2026-11-20T16:30Z"),
         ("2d", True, "2026-11-18T12:00Z"),
         ("9999-12-31", True, "9999-12-31T00:00Z"),
     ],
 )
-def test_a_day_is_meant_by_the_clocks_of_the_report(text: str, end: bool, moment: str) -> None:
+def test_a_day_or_a_time_is_meant_by_the_clocks_of_the_report(text: str, end: bool, moment: str) -> None:
     assert moment_in(text, NOW, "Europe/Berlin", end=end) == datetime.fromisoformat(moment)
 
 

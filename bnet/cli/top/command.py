@@ -30,7 +30,7 @@ WIDE = 120  # columns where there is no terminal
 )
 @click.option(
     "--every",
-    type=click.FloatRange(1),
+    type=click.FloatRange(1, 3600),
     default=3,
     show_default=True,
     metavar="S",
