@@ -1,8 +1,10 @@
 """A report as PDF, by fpdf2, which `pip install 'bnet[pdf]'` brings along.
 
-Its built-in fonts know the signs of Western Europe; others are spelt out, so that no font has to be found.
+Its built-in fonts know the signs of Western Europe. For a report with others, fpdf2 puts a font that many machines
+have into it; what that does not know, or where there is none, is spelt out.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,16 @@ from bnet.report.parts import Document, Section, shown
 if TYPE_CHECKING:
     from fpdf import FPDF
 
+FONTS = (
+    "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",  # Debian
+    "/usr/share/fonts/dejavu-sans-fonts/DejaVuSans.ttf",  # Fedora
+    "/usr/share/fonts/TTF/DejaVuSans.ttf",  # Arch
+    "/usr/share/fonts/dejavu/DejaVuSans.ttf",  # Alpine
+    "/Library/Fonts/Arial Unicode.ttf",  # macOS, Chinese and Japanese too
+    "/System/Library/Fonts/Supplemental/Arial Unicode.ttf",
+    "C:/Windows/Fonts/arial.ttf",
+)
+BUILT_IN, FOUND = "Helvetica", "found"
 GREY, BLACK = "#5a616b", "#1d2127"
 HIGH = 32.0  # millimetres of a chart
 
@@ -37,7 +49,8 @@ def pdf(told: Document, made_at: datetime) -> bytes:
         ) from None
     page = FPDF(format="A4")
     page.set_creation_date(made_at)
-    page.set_title(_plain(told.title))
+    _find_font(page, told)
+    page.set_title(_spelt(page, told.title))
     page.set_auto_page_break(True, margin=16)
     page.set_draw_color(GREY)
     page.set_line_width(0.1)
@@ -54,6 +67,17 @@ def pdf(told: Document, made_at: datetime) -> bytes:
     return bytes(page.output())
 
 
+def _find_font(page: "FPDF", told: Document) -> None:
+    """Add a font of this machine, if a report has signs that the built-in ones lack."""
+    if max(told.title + told.foot) < "\u0100":  # all else in it is names, zones and figures
+        return
+    for name in FONTS:
+        with suppress(OSError):
+            for style in ("", "B"):
+                page.add_font(FOUND, style, name)
+            return
+
+
 def _section(page: "FPDF", section: Section) -> None:
     page.ln(5)
     if page.will_page_break(30):
@@ -67,7 +91,7 @@ def _section(page: "FPDF", section: Section) -> None:
         _line(page, section.nothing, 9, colour=GREY)
         return
     page.ln(1)
-    page.set_font("Helvetica", size=8)
+    page.set_font(_font(page), size=8)
     page.set_text_color(BLACK)
     rows = [[each.head for each in section.columns]]
     rows += [
@@ -86,7 +110,7 @@ def _section(page: "FPDF", section: Section) -> None:
         align="LEFT",
     ) as table:
         for row in rows:
-            table.row([_plain(each) for each in row])
+            table.row([_spelt(page, each) for each in row])
 
 
 def _chart(page: "FPDF", chart: Chart) -> None:
@@ -101,19 +125,27 @@ def _chart(page: "FPDF", chart: Chart) -> None:
             page.set_fill_color(COLOURS[each.tone])
             y = top + HIGH * (1 - each.base - each.height)
             page.rect(left + (each.at + 0.12) * step, y, 0.76 * step, HIGH * each.height, style="F")
-    page.set_font("Helvetica", size=7)
+    page.set_font(_font(page), size=7)
     page.set_text_color(GREY)
     every = max(1, -(-len(chart.labels) // 6))
     for at in range(0, len(chart.labels), every):
-        page.text(left + at * step, top + HIGH + 3.5, _plain(chart.labels[at]))
+        page.text(left + at * step, top + HIGH + 3.5, _spelt(page, chart.labels[at]))
     page.set_y(top + HIGH + 6)
 
 
 def _line(page: "FPDF", text: str, size: int, *, bold: bool = False, colour: str = BLACK) -> None:
-    page.set_font("Helvetica", style="B" if bold else "", size=size)
+    page.set_font(_font(page), style="B" if bold else "", size=size)
     page.set_text_color(colour)
-    page.multi_cell(0, size * 0.5, _plain(text), new_x="LMARGIN", new_y="NEXT", align="L")
+    page.multi_cell(0, size * 0.5, _spelt(page, text), new_x="LMARGIN", new_y="NEXT", align="L")
 
 
-def _plain(text: str) -> str:
-    return escaped(text).encode("latin-1", "backslashreplace").decode("latin-1")
+def _font(page: "FPDF") -> str:
+    return FOUND if FOUND in page.fonts else BUILT_IN
+
+
+def _spelt(page: "FPDF", text: str) -> str:
+    """Return a text as the font of a page can write it."""
+    known = getattr(page.fonts.get(FOUND), "cmap", range(256))
+    return "".join(
+        sign if ord(sign) in known else sign.encode("unicode_escape").decode() for sign in escaped(text)
+    )

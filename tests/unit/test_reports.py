@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -20,6 +21,7 @@ from bnet.errors import Invalid
 from bnet.model.history import Brought, Past, Stint
 from bnet.model.report import FORMATS, Figures, ReportKind, Reports
 from bnet.model.server import Server
+from bnet.report import pdf as pdfs
 from bnet.report.facts import Facts
 from bnet.report.formats import parcel, rendered
 from bnet.report.measure import measured
@@ -463,6 +465,17 @@ def test_without_fpdf2_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(NoPdf, match="fpdf2") as caught:
         rendered(figures(), "pdf")
     assert "bnet[pdf]" in (caught.value.hint or "")
+
+
+def test_a_network_of_another_script_is_named_in_it_where_this_machine_has_a_font(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    font = next((Path(each) for each in pdfs.FONTS if Path(each).is_file()), None)
+    told = [figures(job(1), network=name) for name in ("acme", "Сборка é 漢")]
+    if font is not None:
+        assert [b"/FontFile2" in rendered(each, "pdf") for each in told] == [False, True]
+    monkeypatch.setattr(pdfs, "FONTS", ("/none.ttf",))
+    assert b"/FontFile2" not in rendered(told[1], "pdf"), "then it is spelt out"
 
 
 def test_a_parcel_says_what_matters_and_carries_the_files() -> None:
