@@ -145,7 +145,7 @@ def delivered(tx: Transaction, name: str, key: str, before: Owed, outcomes: Mapp
     if turn is None or turn.owed.get(key) != before:
         return  # another one has tried as well
     left = tuple(target for target, why in outcomes.items() if why)
-    trouble = outcomes[left[0]][:300] if left else ""
+    trouble = "; ".join(dict.fromkeys(outcomes[target] for target in left))[:300]
     over = bool(left) and is_over(before, key, tx.now)
     owed = {at: each for at, each in turn.owed.items() if at != key}
     if left and not over:
