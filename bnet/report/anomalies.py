@@ -40,9 +40,9 @@ def anomalies(
     found = [
         *_number(tallies),
         *_waiting(tallies),
+        *_servers(servers),  # before names: one that breaks all of them is why they are here
         *(each for name in sorted(now) for each in _of_name(name, now[name], before.get(name, []))),
         *_missing(rows),
-        *_servers(servers),
     ]
     return found[:MOST]
 

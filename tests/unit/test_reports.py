@@ -396,6 +396,14 @@ def test_what_is_out_of_the_ordinary_is_named(now: list[Past], before: list[Past
     assert all(each.usual and each.rule for each in found), "each says what is usual, and by what rule"
 
 
+def test_a_server_that_breaks_everything_is_named_before_all_that_it_broke() -> None:
+    names = [f"job-{letter}" for letter in "abcdefghijklmn"]
+    before = [each for at, name in enumerate(names) for each in row(100 + 10 * at, 9, name=name, ago=30)]
+    bad = [each for at, name in enumerate(names) for each in row(10 + 3 * at, 3, name=name, result="failure")]
+    found = anomalies(*before, *bad, *row(1, 6, server="s2", ago=2), s1=1, s2=1)
+    assert found[0][0] == "s1" and len(found) == 12
+
+
 # -- as people read it
 
 
