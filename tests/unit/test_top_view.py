@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import signal
+import termios
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +15,7 @@ from rich.cells import cell_len
 
 from bnet.cli.top.board import MOST_ENDED, Board, arranged
 from bnet.cli.top.command import _heed
-from bnet.cli.top.terminal import KEYS, _bare, _first
+from bnet.cli.top.terminal import KEYS, LEAVE, Ended, Screen, _bare, _first
 from bnet.cli.top.view import Choice, Log, fitted, log_picture, main_picture, plain
 from bnet.cli.top.watcher import Watcher
 from bnet.model.hub import Head, Settings
@@ -175,6 +179,30 @@ def test_a_log_stays_where_it_was_scrolled_to_while_it_grows() -> None:
 )
 def test_a_line_of_a_log_moves_no_cursor(raw: str, shown: str) -> None:
     assert plain(raw) == shown
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_comes_while_the_terminal_is_given_back_leaves_nothing_undone(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    ours, theirs = pty.openpty()
+    before, write = termios.tcgetattr(theirs), Screen._write
+
+    def again(screen: Screen, text: str) -> None:
+        if text == LEAVE:
+            signal.raise_signal(number)
+        write(screen, text)
+
+    monkeypatch.setattr(Screen, "_write", again)
+    with os.fdopen(theirs, "r+b", buffering=0) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        monkeypatch.setattr("sys.stdout", terminal)
+        terminal.encoding = "utf-8"  # type: ignore[attr-defined]  # as of a text stream
+        with pytest.raises((Ended, KeyboardInterrupt)), Screen().taken():
+            signal.raise_signal(signal.SIGTERM)
+        assert termios.tcgetattr(theirs) == before
+        assert os.read(ours, 4096).endswith(LEAVE.encode())
+    os.close(ours)
 
 
 def test_without_colours_the_chosen_job_is_told_from_the_others_still() -> None:

@@ -47,6 +47,7 @@ class Screen:
         self._drawn: list[str] = []
         self._wiped = True  # what is on the screen is not what was drawn
         self._left = b""
+        self._ending = False
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -55,6 +56,7 @@ class Screen:
             number: signal.signal(number, handler)
             for number, handler in (
                 (signal.SIGWINCH, self._resized),
+                (signal.SIGINT, self._asked),
                 (signal.SIGTERM, self._asked),
                 (signal.SIGHUP, self._asked),
                 (signal.SIGTSTP, self._paused),
@@ -65,6 +67,7 @@ class Screen:
             self._enter()
             yield
         finally:
+            self._ending = True
             self._leave()
             signal.set_wakeup_fd(before)
             for number, handler in handlers.items():
@@ -85,9 +88,13 @@ class Screen:
         self._wiped = True
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
-        raise Ended
+        if not self._ending:  # a second one would find the terminal half given back
+            self._ending = True
+            raise KeyboardInterrupt if number == signal.SIGINT else Ended
 
     def _paused(self, number: int, frame: FrameType | None) -> None:
+        if self._ending:
+            return
         self._leave()
         os.kill(os.getpid(), signal.SIGSTOP)
         self._enter()
