@@ -126,11 +126,13 @@ class ChannelSender:
         channel = self._ledger.state.notifications.channels.get(name)
         if channel is None:
             raise BnetError(f"no channel of notifications.yaml has the name or the tag {name}")
+        at = int(place) - 1 if place else 0
+        if at >= len(urls_of(channel)):  # it was edited a moment ago
+            raise BnetError(f"{name} has no address {place} any more")
         lacking = self._messenger.lacks(channel)
         if lacking:
             raise BnetError(f"{name}: {', '.join(lacking)} is not set on this server")
         as_markdown = replace(channel, format="markdown")
-        at = int(place) - 1 if place else 0
         refused = self._messenger.send(as_markdown, [at], title, body, attachments)
         if refused:
             raise BnetError(f"{target}: {refused[at]}")

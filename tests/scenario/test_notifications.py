@@ -196,6 +196,8 @@ def test_a_report_comes_with_its_files_and_who_did_not_get_it_is_said(
     ]
     assert sender.targets(["team", "mail", "two", "nobody"]) == ["mail", "two:1", "two:2", "nobody"]
     assert sender.targets(["two:2", "two:3"]) == ["two:2"], "each address is tried alone"
+    with pytest.raises(BnetError, match="two has no address 3 any more"):
+        sender.send("two:3", "Daily", "", [])
     with pytest.raises(BnetError, match="gone: BNET_NOTIFY_GONE is not set on this server"):
         sender.send("gone", "Daily", "", [])
     with pytest.raises(BnetError, match=r"no channel of notifications\.yaml has the name or the tag nobody"):
