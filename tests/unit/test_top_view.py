@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import signal
 import termios
 from collections.abc import Mapping
@@ -201,7 +202,10 @@ def test_a_signal_that_comes_while_the_terminal_is_given_back_leaves_nothing_und
         with pytest.raises((Ended, KeyboardInterrupt)), Screen().taken():
             signal.raise_signal(signal.SIGTERM)
         assert termios.tcgetattr(theirs) == before
-        assert os.read(ours, 4096).endswith(LEAVE.encode())
+        shown = b""
+        while LEAVE.encode() not in shown and select.select([ours], [], [], 10)[0]:
+            shown += os.read(ours, 4096)
+        assert shown.endswith(LEAVE.encode())
     os.close(ours)
 
 
