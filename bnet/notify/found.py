@@ -136,7 +136,7 @@ def changes(
         if alert is None or (alert.event.name != event.name and event.priority == "critical"):
             yield event
     for key, was in notices.standing.items():
-        if key not in now_wrong:
+        if key not in now_wrong and was.event in KINDS:  # a newer bnet may have noted others
             alert = notices.alerts.get(key)
             about = key if alert is None else alert.event.text
             name, text = over(was.event), f"over: {about}"

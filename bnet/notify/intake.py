@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from bnet.codec.durations import parse_duration
 from bnet.model.notices import Alert, Event, Notices, Parcel
 from bnet.model.notify import LEVELS, Notifications, Route
-from bnet.notify.routes import channels_of, group_of, is_urgent, last_key, verdict
+from bnet.notify.routes import channels_of, group_of, hushed, is_urgent, last_key, verdict
 
 # What is kept of many: the document is bounded whatever happens.
 MOST_ALERTS = 300
@@ -20,6 +20,7 @@ OLDEST_DAYS = (
 )
 MOST_SILENCES = 100
 MOST_PACKAGES = 5  # of an event that is kept
+SKEW_S = 300.0  # that the clocks of two stewards may be apart
 
 
 def take_in(
@@ -48,7 +49,7 @@ def escalated(notices: Notices, config: Notifications, now: datetime, seq: int) 
         route = next(
             (routes[name] for name in alert.routes if name in routes and routes[name].escalate), None
         )
-        if route is not None and not alert.acked_by:
+        if route is not None and not alert.acked_by and not hushed(alert.event, config, notices, now):
             desk.escalate(key, alert, route)
     return desk.notices()
 
@@ -125,6 +126,13 @@ class _Desk:
         known = self._alerts.get(event.key)
         if event.action == "resolve":
             self._alerts.pop(event.key, None)
+            if known is not None and event.seq:
+                # What fails again is news, and said once; what is found again waits for the end of its window.
+                self._last = {
+                    name: at for name, at in self._last.items() if name.split(" ", 2)[2:] != [event.key]
+                }
+        elif event.action == "trigger" and not event.seq and not routes:
+            return  # it is found again at the next look, and told once that may be
         elif event.action == "trigger" and known is not None:
             worse = LEVELS.index(event.priority) > LEVELS.index(known.event.priority)
             self._alerts[event.key] = replace(
@@ -150,11 +158,12 @@ class _Desk:
             return
         step = route.escalate[alert.step]
         waited = (self._now - since).total_seconds()
-        if 0 <= waited < parse_duration(step.after):
+        if -SKEW_S < waited < parse_duration(step.after):
             return
         to = replace(route, to=step.to) if step.to else route
+        urgent = is_urgent(alert.event, route, self._config)
         for channel in channels_of(to, self._config):
-            self._add(alert.event, route, channel, urgent=True, wait_s=0.0, step=alert.step + 1)
+            self._add(alert.event, route, channel, urgent=urgent, wait_s=0.0, step=alert.step + 1)
         self._alerts[key] = replace(alert, step=alert.step + 1)
 
     def _untold_since(self, alert: Alert, route: Route) -> datetime | None:
@@ -178,9 +187,17 @@ class _Desk:
     def _add(
         self, event: Event, route: Route, channel: str, *, urgent: bool, wait_s: float, step: int = 0
     ) -> str:
-        """Make a parcel; where there are too many, the event is counted with the newest one of its channel."""
+        """Make a parcel; where there are too many, the event is counted with the newest one that goes as it would."""
         if len(self._outbox) >= MOST_PARCELS:
-            full = next((key for key in reversed(self._outbox) if self._outbox[key].channel == channel), None)
+            full = next(
+                (
+                    key
+                    for key, each in reversed(self._outbox.items())
+                    if (each.channel, each.urgent, bool(each.step)) == (channel, urgent, bool(step))
+                    and not each.left
+                ),
+                None,
+            )
             if full is not None:
                 self._outbox[full] = replace(self._outbox[full], count=self._outbox[full].count + 1)
                 return full

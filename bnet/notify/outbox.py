@@ -120,7 +120,10 @@ def _message(channel: str, ready: Mapping[str, Parcel], config: Notifications, n
 
 
 def swept(notices: Notices, config: Notifications, now: datetime) -> Notices:
-    """Return it without what nobody is to hear any more: silenced or of no interest since, or for no channel."""
+    """Return it without what nobody is to hear any more: silenced or of no interest since, or for no channel.
+
+    A trouble of which nobody has heard then is as if it had not been found: if it still is so later, it is told.
+    """
     outbox = {}
     for key, parcel in notices.outbox.items():
         channel = config.channels.get(parcel.channel)
@@ -134,7 +137,16 @@ def swept(notices: Notices, config: Notifications, now: datetime) -> Notices:
         if channel is not None and channel.enabled and heard and not over:
             gone = len(parcel.events) - len(heard)
             outbox[key] = replace(parcel, events=heard, count=parcel.count - gone) if gone else parcel
-    return notices if outbox == notices.outbox else replace(notices, outbox=outbox)
+    if outbox == notices.outbox:
+        return notices
+    kept = {each.key for parcel in outbox.values() for each in parcel.events}
+    unheard = {each.key for parcel in notices.outbox.values() for each in parcel.events} - kept
+    alerts = {
+        key: each
+        for key, each in notices.alerts.items()
+        if key not in unheard or each.told_at is not None or each.acked_by
+    }
+    return replace(notices, outbox=outbox, alerts=alerts)
 
 
 def _is_acked(notices: Notices, event: Event) -> bool:
@@ -217,19 +229,28 @@ def _partly(
     who: str,
     now: datetime,
 ) -> Notices:
-    """Keep what some of the addresses did not take, as one parcel for these."""
-    parcels = list(taken.values())
-    tries = max(each.tries for each in parcels) + 1
+    """Keep what some of the addresses did not take, as one parcel for these: with what they did not take before."""
+    left = tuple(sorted(failed))
+    before = {
+        key: each
+        for key, each in notices.outbox.items()
+        if each.channel == outcome.channel and each.left == left
+    }
+    notices = replace(
+        notices, outbox={key: each for key, each in notices.outbox.items() if key not in before}
+    )
+    parcels = [*before.values(), *taken.values()]
+    tries = max(*(each.tries + 1 for each in taken.values()), *(each.tries for each in before.values()), 1)
     events = tuple(sorted((event for each in parcels for event in each.events), key=lambda one: one.at))
     rest = replace(
         parcels[0],
         events=events[:MOST_LINES],
-        count=sum(outcome.parcels[key] for key in taken),
+        count=sum(each.count for each in before.values()) + sum(outcome.parcels[key] for key in taken),
         begun=min(each.begun for each in parcels),
-        due=now + timedelta(seconds=pause_s(tries)),
+        due=max((each.due for each in before.values()), default=now + timedelta(seconds=pause_s(tries))),
         urgent=any(each.urgent for each in parcels),
         tries=tries,
-        left=tuple(sorted(failed)),
+        left=left,
     )
     key = f"{next(iter(taken)).partition('+')[0]}+{tries}"
     if _too_old({key: rest}, config, now):

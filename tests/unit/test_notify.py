@@ -49,6 +49,7 @@ def failed(name: str = "wheel", number: int = 1, **more: object) -> Event:
         "key": f"job:{name}",
         "action": "trigger",
         "number": number,
+        "seq": 1,
     }
     return msgspec.convert(
         {"name": "job.failed", "at": NOON, "priority": "high", "job": name} | given | more, Event
@@ -228,6 +229,40 @@ def test_what_a_silence_kept_back_is_told_when_it_is_over_and_still_so() -> None
         assert desk.names(at=at) == told
 
 
+def test_what_a_silence_takes_out_of_the_outbox_is_told_when_it_is_over_and_still_so() -> None:
+    wrong, desk = {"server-lost:b": lost()}, Desk(wants("dedup: 0"))
+    told = []
+    for at in (0, 30, 61):
+        desk.take(*found.changes(desk.notices, wrong, {"b"}, after(at)), at=at)
+        desk.notices = replace(desk.notices, standing=found.standing(wrong, desk.config))
+        if not at:  # before it is sent
+            silence = Silence(events=("*",), until=after(60), by="x", reason="y")
+            desk.notices = replace(desk.notices, silences={"s1": silence})
+        told.append(desk.names(at=at))
+    assert told == [[], [], [["server.lost"]]]
+
+
+def test_what_became_worse_under_a_silence_is_told_when_that_is_over() -> None:
+    full = Event(
+        name="disk.warning", at=NOON, priority="high", text="x", key="d", action="trigger", server="b"
+    )
+    desk = Desk(wants("dedup: 0")).take(full)
+    desk.send()
+    worse = {"d": replace(full, name="disk.critical", priority="critical")}
+    silence = Silence(events=("disk.critical",), until=after(60), by="x", reason="y")
+    desk.notices = replace(desk.notices, silences={"s1": silence})
+    was = desk.notices
+    desk.take(*found.changes(desk.notices, worse, {"b"}, after(9)), at=9)
+    assert desk.send(at=9) == [] and desk.notices == was, "nor is it written down at each look"
+    desk.take(*found.changes(desk.notices, worse, {"b"}, after(61)), at=61)
+    assert desk.names(at=61) == [["disk.critical"]]
+
+
+def test_the_end_of_what_only_a_newer_bnet_knows_is_told_in_its_own_words() -> None:
+    notices = Notices(standing={"moon:b": Wrong(event="moon.dark")})
+    assert list(found.changes(notices, {}, (), NOON)) == []
+
+
 def test_a_trouble_that_is_over_is_told_as_over_once() -> None:
     wrong, desk = {"server-lost:b": lost()}, Desk(wants())
     desk.take(*found.changes(desk.notices, wrong, {"b"}, NOON))
@@ -306,6 +341,13 @@ def test_the_same_is_told_again_after_the_window_and_counted_meanwhile() -> None
     told = [desk.take(failed(number=at), at=at).names(at=at) for at in (0, 30, 59, 61)]
     assert told == [[["job.failed"]], [], [], [["job.failed"]]]
     assert desk.notices.alerts["job:wheel"].count == 4
+
+
+def test_what_fails_again_after_it_was_mended_is_news_also_within_the_window() -> None:
+    desk = Desk(wants("dedup: 1h"))
+    came = (failed(), fixed(), failed(), failed())
+    told = [desk.take(each, at=at).names(at=at) for at, each in enumerate(came)]
+    assert told == [[["job.failed"]], [["job.fixed"]], [["job.failed"]], []]
 
 
 def test_events_of_a_group_come_as_one_message_after_a_while() -> None:
@@ -443,6 +485,21 @@ def test_escalation_goes_on_until_somebody_takes_it_on() -> None:
     assert [each for at in range(0, 8000, 60) for each in calm.send(at=at)] == []
 
 
+def test_escalation_waits_for_the_end_of_a_silence_and_of_quiet_hours() -> None:
+    desk = Desk(wants("escalate: [{after: 10m, to: [boss]}]", "quiet: {start: '12:05', end: '13:00'}"))
+    desk.take(failed()).send()
+    silence = Silence(events=("job.*",), until=after(1800), by="x", reason="y")
+    desk.notices = replace(desk.notices, silences={"s1": silence})
+    told = [(at, each.channel) for at in range(0, 8000, 600) for each in desk.send(at=at)]
+    assert told == [(3600, "boss")]
+
+
+def test_escalation_does_not_come_at_once_where_the_next_steward_has_an_earlier_time() -> None:
+    desk = Desk(wants("escalate: [{after: 10m, to: [boss]}]")).take(failed())
+    desk.send()
+    assert desk.send(at=-20) == []
+
+
 def test_where_no_channel_works_escalation_counts_from_the_beginning() -> None:
     desk = Desk(wants("escalate: [{after: 10m, to: [boss]}]")).take(failed())
     told = []
@@ -487,6 +544,22 @@ def test_of_several_addresses_only_those_that_failed_are_tried_again() -> None:
     assert [each.urls for each in desk.send(at=30, fails="is down", urls=(1,))] == [(1,)]
     assert [each.urls for each in desk.send(at=90)] == [(1,)]
     assert not desk.notices.outbox and desk.notices.history[-1].failed == ""
+
+
+def test_an_address_that_is_dead_for_long_costs_the_others_nothing_and_the_document_little() -> None:
+    two = "channels: {ops: {urls: ['json://a', 'json://b'], limits: {minute: 1000, hour: 10000}}}\n"
+    desk = Desk(read_notifications((two + "routes: [{name: all, to: [ops], group_wait: 0}]\n").encode(), "f"))
+    got = 0
+    for at in range(300):
+        for each in desk.take(failed(f"job-{at}"), at=at * 20).send(at=at * 20, fails="is down", urls=(1,)):
+            got += each.count if 0 in each.urls else 0
+    assert got == 300 and len(desk.notices.outbox) == 1
+
+
+def test_a_full_outbox_keeps_what_cannot_wait_apart_from_what_does() -> None:
+    desk = Desk(wants("group_by: [key]", "quiet: {start: '11:00', end: '13:00'}"))
+    desk.take(*(failed(f"job-{number}") for number in range(200)), lost())
+    assert desk.names() == [["server.lost"]]
 
 
 def test_what_comes_while_a_message_is_under_way_is_another_message() -> None:
