@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from bnet.codec import people
 from bnet.codec.crons import zone_of
@@ -18,6 +18,9 @@ VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _NAME = re.compile(BEGIN + r"[A-Z0-9_]{1,80}")
 # Services whose addresses may be written down: there is no secret in them but a password, which is looked for.
 _PLAIN = {"json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos", "ntfy", "ntfys", "syslog"}
+# What bears a secret elsewhere than where passwords stand: parameters and headers of an address, tokens of ntfy.
+_SECRET = re.compile(r"pass|pwd|token|secret|authoriz|key$", re.IGNORECASE)
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S*")
 MOST_CHANNELS, MOST_ROUTES, MOST_URLS = 50, 200, 20
 LONGEST_URL = 2000
 LONGEST_TIMEOUT = 120.0
@@ -37,7 +40,17 @@ def read_notifications(text: bytes, file: str) -> Notifications:
     Raises:
         Invalid: something in it is wrong; the message names line and field, and never shows an address.
     """
-    parsed = people.parse(text, file)
+    try:
+        return _read(people.parse(text, file))
+    except Invalid as error:
+        # An address may stand where none is looked for: what is wrong is told to everybody, and passwords are not.
+        said = _ADDRESS.sub("an address", error.message)
+        if said == error.message:
+            raise
+        raise Invalid(said, file=error.file, line=error.line, field=error.field, hint=error.hint) from None
+
+
+def _read(parsed: Text) -> Notifications:
     found = people.read(parsed, Notifications, {} if parsed.data is None else parsed.data)
     for what, many, most in (
         ("channels", found.channels, MOST_CHANNELS),
@@ -98,7 +111,9 @@ def _wrong_url(url: str) -> str:
     if not colon or not re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme):
         return f"is no address as Apprise takes it, such as mailto://... or ${{{BEGIN}MAIL}}"
     try:
-        password = urlsplit(VARIABLE.sub("", url)).password
+        parts = urlsplit(VARIABLE.sub("", url))
+        hidden = any(_SECRET.search(name) for name, _ in parse_qsl(parts.query))
+        password = hidden or parts.password or (parts.username or "").startswith("tk_")
     except ValueError:
         return "is no address: what follows :// cannot be read"
     if password:

@@ -27,6 +27,26 @@ ROUTE = "channels: {ops: {urls: '${BNET_NOTIFY_A}'}}\nroutes:\n- name: r\n  to: 
             "holds a password",
         ),
         (
+            f"channels:\n  a: {{urls: 'mailtos://example.org?user=me&pass={SECRET}'}}",
+            2,
+            "channels.a.urls",
+            "holds a password",
+        ),
+        (
+            f"channels:\n  a: {{urls: 'ntfys://tk_{SECRET}@ntfy.sh/x'}}",
+            2,
+            "channels.a.urls",
+            "holds a password",
+        ),
+        (f"channels:\n  a: 'mailtos://me:{SECRET}@example.org'", 2, "channels.a", "must be a mapping"),
+        (
+            f"channels:\n  a: {{urls: {{'json://me:{SECRET}@h': 1}}}}",
+            2,
+            "channels.a.urls",
+            "must be a list or a text",
+        ),
+        (ROUTE + f"priority: 'json://me:{SECRET}@h'", 5, "routes[0].priority", "none of critical"),
+        (
             f"channels:\n  a: {{urls: 'slack://{SECRET}/b/c'}}",
             2,
             "channels.a.urls",
