@@ -1,7 +1,6 @@
 """A process that sends one message through Apprise, and ends: it is slow to import, and what hangs can be killed.
 
-It reads `{"urls", "title", "body", "format", "timeout", "files"}` as JSON, and writes a list: for each address "" or
-why it failed. Nothing of what Apprise says is passed on but what is recognised here: its words may hold an address,
+It reads `{"url", "title", "body", "format", "timeout", "files"}` as JSON, and writes a text: "" or why it failed. Nothing of what Apprise says is passed on but what is recognised here: its words may hold an address,
 and so a secret.
 """
 
@@ -24,26 +23,14 @@ _WORDS = (
 def main() -> None:
     """Send what stands on standard input."""
     asked = json.loads(sys.stdin.read())
-    sys.stdout.write(json.dumps([send(url, asked) for url in asked["urls"]]))
+    sys.stdout.write(json.dumps(send(asked["url"], asked)))
 
 
 def send(url: str, asked: dict[str, Any]) -> str:
     """Send a message to one address; "" where it went, or why it did not."""
-    import apprise
-
-    asset = apprise.AppriseAsset(storage_mode="memory", app_id="bnet", app_desc="bnet", app_url="")
-    to = apprise.Apprise(asset=asset)
-    try:
-        known = to.add(url)
-    except (
-        Exception
-    ):  # a plug-in of Apprise that fails on an address has its words, and the address, in the error
-        known = False
-    if not known:
+    to = opened(url, asked)
+    if to is None:
         return "is no address that Apprise knows"
-    for service in to:
-        # Apprise waits four seconds: what answers later would get the message again and again.
-        service.socket_read_timeout = max(service.socket_read_timeout, asked["timeout"])
     title, body = asked["title"], asked["body"]
     try:
         done = to.notify(title=title, body=body, body_format=asked["format"], attach=asked["files"])
@@ -51,6 +38,29 @@ def send(url: str, asked: dict[str, Any]) -> str:
     except Exception as error:  # likewise
         return f"failed with {type(error).__name__}"
     return "" if done else reason(words)
+
+
+def opened(url: str, asked: dict[str, Any]) -> Any:
+    """Return what Apprise makes of an address; None where it knows no such service."""
+    import apprise
+
+    asset = apprise.AppriseAsset(storage_mode="memory", app_id="bnet", app_desc="bnet", app_url="")
+    to = apprise.Apprise(asset=asset)
+    try:
+        if not to.add(url):
+            return None
+    except Exception:  # a plug-in that fails on an address has its words, and the address, in the error
+        return None
+    for service in to:
+        # Apprise waits four seconds: what answers later would get the message again and again.
+        service.socket_read_timeout = max(service.socket_read_timeout, asked["timeout"])
+        # A service refuses what is too long for it, at each try. What is cut off stands in `bnet history`; of
+        # several files Apprise would cut off all but one.
+        if service.overflow_mode == apprise.OverflowMode.UPSTREAM:
+            service.overflow_mode = (
+                apprise.OverflowMode.SPLIT if asked["files"] else apprise.OverflowMode.TRUNCATE
+            )
+    return to
 
 
 def reason(words: Iterable[str]) -> str:

@@ -49,27 +49,33 @@ class AppriseMessenger:
     ) -> Mapping[int, str]:
         written, ours = urls_of(channel), self._env_now()
         limit = parse_duration(channel.timeout)
+        env = {name: value for name, value in ours.items() if not name.startswith(BEGIN)}
         asked = {
-            "urls": [VARIABLE.sub(lambda match: ours.get(match[1], ""), written[each]) for each in urls],
             "title": title,
             "body": body,
             "files": [str(each) for each in files],
             "format": channel.format,
             "timeout": limit,
         }
-        env = {name: value for name, value in ours.items() if not name.startswith(BEGIN)}
+        failed = {}
+        for each in urls:  # each by itself: where one is killed, it is known what became of the others
+            url = VARIABLE.sub(lambda match: ours.get(match[1], ""), written[each])
+            if why := self._reach({**asked, "url": url}, env, limit):
+                failed[each] = why
+        return failed
+
+    def _reach(self, asked: Mapping[str, object], env: Mapping[str, str], limit: float) -> str:
         try:
             done = run(
                 [sys.executable, "-P", "-m", "bnet.senders.child"],
                 env=env,
                 input=json.dumps(asked).encode(),
-                timeout=limit * len(urls) + STARTUP_S,
+                timeout=limit + STARTUP_S,
             )
-            told = json.loads(done.out) if done.code == 0 else []
+            if done.code == 0:
+                return str(json.loads(done.out))
         except TimedOut:
-            return dict.fromkeys(urls, f"did not answer within {limit:g} s")
+            return f"did not answer within {limit:g} s"
         except (OSError, ValueError):
-            told = []
-        if len(told) != len(urls):
-            return dict.fromkeys(urls, "could not be sent: the process that sends failed")
-        return {url: why for url, why in zip(urls, told, strict=True) if why}
+            pass
+        return "could not be sent: the process that sends failed"
