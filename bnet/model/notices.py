@@ -153,7 +153,7 @@ class Notices(Record, frozen=True, kw_only=True):
     """`notify.state.json`: what was told, and what is still to be told.
 
     Attributes:
-        seq: the transaction up to which everything was looked at.
+        seq: the transaction up to which everything was looked at; 0 where nobody has.
         sent: how many messages got there since the beginning.
         alerts: troubles that are not over, by key.
         standing: what was found wrong at the last look, by key.

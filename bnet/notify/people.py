@@ -48,7 +48,7 @@ def silence(tx: Transaction, wanted: Silence) -> str:
     Raises:
         BnetError: there are too many.
     """
-    notices = tx.state.notices or Notices(seq=tx.state.head.seq)
+    notices = tx.state.notices or Notices()
     kept = {name: each for name, each in notices.silences.items() if each.until > tx.now}
     if len(kept) >= MOST_SILENCES:
         raise BnetError(

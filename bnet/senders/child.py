@@ -1,7 +1,7 @@
 """A process that sends one message through Apprise, and ends: it is slow to import, and what hangs can be killed.
 
-It reads `{"url", "title", "body", "format", "timeout", "files"}` as JSON, and writes a text: "" or why it failed. Nothing of what Apprise says is passed on but what is recognised here: its words may hold an address,
-and so a secret.
+It reads `{"url", "title", "body", "format", "timeout", "files"}` as JSON, and writes a text: "" or why it failed.
+Nothing of what Apprise says is passed on but what is recognised here: its words may hold an address, and so a secret.
 """
 
 import json

@@ -27,6 +27,7 @@ from bnet.wiring.machine import Machine
 if TYPE_CHECKING:
     from bnet.app.ledger import Ledger
 
+ROOM = 65536  # bytes that a note may take
 NEWEST_ENDS = 20  # of a name, among which the one before a job is looked for
 
 
@@ -89,9 +90,20 @@ class FileJournal:
                 path.unlink(missing_ok=True)
         return found
 
+    def check(self) -> None:
+        room = self._directory / "room"
+        self._write(room, b" " * ROOM)
+        room.unlink(missing_ok=True)
+
     def keep(self, outcome: Outcome) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
-        write_atomic(self._path(outcome), msgspec.json.encode(outcome))
+        self._write(self._path(outcome), msgspec.json.encode(outcome))
+
+    def _write(self, path: Path, data: bytes) -> None:
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, data)
+        except OSError as error:
+            raise BnetError(f"this server cannot note down what it sends: {error}") from None
 
     def forget(self, outcome: Outcome) -> None:
         self._path(outcome).unlink(missing_ok=True)

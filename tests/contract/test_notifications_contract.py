@@ -82,6 +82,7 @@ class Network:
     def __init__(self, machine: Machine, index: LocalIndex) -> None:
         self.machine, self.index = machine, index
         self.findings: list[Finding] = []
+        self.ahead = 0.0
         self.meanwhile: Callable[[], None] = lambda: None
 
     def events(self, after: int) -> Sequence[Event]:
@@ -93,7 +94,7 @@ class Network:
         return lambda name, number: "failure" if number > 1 else None
 
     def health(self) -> tuple[Sequence[Finding], float]:
-        return self.findings, 0.0
+        return self.findings, self.ahead
 
 
 class Steward:
@@ -184,6 +185,58 @@ def test_what_was_before_the_first_look_is_no_news_but_what_is_wrong_is(
     office.machine.clock.seconds += 60
     office.round(2)
     assert service.got[1:] == ["[bnet] medium: server.back: s2 is seen again"]
+
+
+@in_memory
+def test_a_silence_before_there_were_notifications_makes_the_past_no_news(
+    two: World, service: Service, tmp_path: Path
+) -> None:
+    quiet = Silence(events=("server.*",), until=NOON + timedelta(days=9), by=ALICE, reason="x")
+    two.machine("alice", actor=ALICE).ledger.transact(lambda tx: silence(tx, quiet) and None)
+    fails(two, 1)
+    two.person({layout.NOTIFICATIONS: FILE})
+    office = Steward(two, "s1", service, tmp_path)
+    office.round(2)
+    fails(two, 2)
+    office.round(2)
+    assert service.got == ["[bnet] high: job.failed: #2 job-2: failure (exit 1) on s1"]
+    assert office.notices.silences
+    sound(two)
+
+
+@in_memory
+def test_what_happened_while_nobody_wanted_to_hear_is_no_news_after_days(
+    office: Steward, service: Service
+) -> None:
+    fails(office.world, 1)
+    office.machine.clock.seconds += 2 * 86400  # the same process, which had other chores
+    office.round(3)
+    assert service.got == []
+
+
+@in_memory
+def test_what_was_sent_is_noted_down_with_the_time_of_most_clocks(
+    office: Steward, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails(office.world, 1)
+    monkeypatch.setattr(Telling, "_settle", lambda self, outcomes: None)
+    office.round()
+    monkeypatch.undo()
+    office.network.ahead = 86400.0
+    office.begin()
+    office.round()
+    assert office.notices.history[0].at - NOON > timedelta(hours=23)
+
+
+@in_memory
+def test_a_server_that_can_note_nothing_down_sends_nothing(
+    office: Steward, service: Service, tmp_path: Path
+) -> None:
+    fails(office.world, 1)
+    (tmp_path / "s1").write_text("no directory, as a full disk is none")
+    with pytest.raises(BnetError, match="cannot note down what it sends"):
+        office.round()
+    assert service.got == []
 
 
 def test_a_kill_between_sending_and_noting_it_down_costs_one_message_told_twice(

@@ -39,6 +39,13 @@ class Journal(Protocol):
     def kept(self) -> list[Outcome]:
         """Return what became of messages."""
 
+    def check(self) -> None:
+        """Make sure that something can be written down: what is sent and is not would be sent again and again.
+
+        Raises:
+            BnetError: nothing can.
+        """
+
     def keep(self, outcome: Outcome) -> None:
         """Write it down, durably."""
 
@@ -90,6 +97,7 @@ class Telling:
         self._upto: int | None = None
         self._findings: Sequence[Finding] | None = None
         self._looked = 0.0
+        self._did = -OLD_S
         self._ahead = 0.0
         self._resting = 0.0
         self._config: Notifications | None = None
@@ -102,6 +110,7 @@ class Telling:
         """
         if self._clock.boot() < self._resting:
             return
+        self._look(self._ledger.state)  # it also says what time it is
         self._settle(self._journal.kept())
         self._take_in()
         self._send(away)
@@ -120,20 +129,19 @@ class Telling:
 
     def _take_in(self) -> None:
         state = self._ledger.state
-        self._look(state)
         now, upto = self._now(), state.head.seq
-        first = self._upto is None
-        after = upto if state.notices is None else max(state.notices.seq, self._upto or 0)
-        events = self._events(state, after, now if first else None) if after < upto else []
+        begun = state.notices is not None and state.notices.seq  # people may have silenced something before
+        after = max(begun, self._upto or 0) if begun else upto
+        events = self._events(state, after, now) if after < upto else []
         wrong = None if self._findings is None else signals(self._findings, state, now)
 
         def decide(tx: Transaction) -> None:
             known = tx.state.notices
             config = tx.state.notifications
-            before = known or Notices(seq=upto)
+            before = known if known is not None and known.seq else replace(known or Notices(), seq=upto)
             notices = noticed(before, events, wrong, config, now, tx.seq, tx.servers)
             far = upto - before.seq > FARTHEST_BACK or self._config not in (None, config)
-            if known is None or far or _matters(notices) != _matters(before):
+            if before is not known or far or _matters(notices) != _matters(before):
                 names = dict.fromkeys(each.name for each in events if each.seq > before.seq)
                 target = ",".join(list(names)[:6]) or "what is so"
                 document = replace(notices, seq=max(upto, before.seq))
@@ -141,12 +149,13 @@ class Telling:
 
         self._transact(decide)
         self._upto = upto
+        self._did = self._clock.boot()
 
-    def _events(self, state: State, after: int, first_at: datetime | None) -> list[Event]:
+    def _events(self, state: State, after: int, now: datetime) -> list[Event]:
         found = list(happened(self._network.events(after), state, self._network.before()))
-        if first_at is None:
+        if self._clock.boot() - self._did < OLD_S:
             return found
-        since = first_at - timedelta(seconds=OLD_S)
+        since = now - timedelta(seconds=OLD_S)
         return [each for each in found if each.at > since]
 
     def _look(self, state: State) -> None:
@@ -179,6 +188,8 @@ class Telling:
 
     def _send_some(self, messages: Sequence[Message], config: Notifications, away: Away) -> None:
         errands = []
+        if messages:
+            self._journal.check()
         for message in messages:
             lacks = self._messenger.lacks(config.channels[message.channel])
             title, body = worded(message, config.channels[message.channel], self._ledger.state.settings.name)
