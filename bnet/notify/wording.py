@@ -11,6 +11,7 @@ from bnet.notify.outbox import Message
 
 LONGEST_TITLE = 200
 LONGEST_BODY = 20_000
+_NO_MARKUP = str.maketrans("<>", "‹›")
 
 
 def worded(message: Message, channel: Channel, network: str) -> tuple[str, str]:
@@ -27,17 +28,19 @@ def worded(message: Message, channel: Channel, network: str) -> tuple[str, str]:
     else:
         title_in, body_in = title, _markdown(body) if channel.format == "markdown" else body
     values = values_of(message, network) | {"title": title, "body": body, "channel": message.channel}
-    if channel.format == "html":
-        values = {name: _safe(each) for name, each in values.items()}
+    inner = {name: _safe(each) for name, each in values.items()} if channel.format == "html" else values
     try:
         if channel.title or channel.body:
             from bnet.codec.filling import fill_line
         if channel.title:
             title_in = fill_line(channel.title, values, "title")
         if channel.body:
-            body_in = fill_line(channel.body, values, "body")
+            body_in = fill_line(channel.body, inner, "body")
     except Invalid as error:
-        body_in += f"\n\n(the channel's template was not used: {error.message})"
+        why = html.escape(error.message) if channel.format == "html" else error.message
+        body_in += f"\n\n(the channel's template was not used: {why})"
+    if channel.format == "html":  # mail shows a title as it is, other services make it a part of the body
+        title_in = title_in.translate(_NO_MARKUP)
     return " ".join(escaped(title_in).split())[:LONGEST_TITLE], body_in[:LONGEST_BODY]
 
 

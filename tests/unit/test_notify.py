@@ -627,6 +627,10 @@ def test_what_people_wrote_is_shown_escaped() -> None:
     title, body = said("format: html", nasty)
     assert "<script>" not in body and "\x1b" not in title + body and "\n" not in title
     assert "<script>" not in said('format: html, body: "{{ text }} {{ lines | join }}"', nasty)[1]
+    # Where a service knows no titles, the title becomes a part of the body; where it does, it is shown as it is.
+    for channel in ("format: html", 'format: html, title: "{{ text }} & more"'):
+        told, _ = said(channel, nasty)
+        assert "<" not in told and "&lt;" not in told and "script" in told
 
 
 @pytest.mark.parametrize(
