@@ -187,6 +187,16 @@ def test_what_was_before_the_first_look_is_no_news_but_what_is_wrong_is(
     assert service.got[1:] == ["[bnet] medium: server.back: s2 is seen again"]
 
 
+def test_what_fails_before_a_steward_has_taken_office_is_news_where_the_file_was_there(
+    two: World, service: Service, tmp_path: Path
+) -> None:
+    fails(two, 1)
+    two.person({layout.NOTIFICATIONS: FILE})
+    fails(two, 2)
+    Steward(two, "s1", service, tmp_path).round(2)
+    assert service.got == ["[bnet] high: job.failed: #2 job-2: failure (exit 1) on s1"]
+
+
 @in_memory
 def test_a_silence_before_there_were_notifications_makes_the_past_no_news(
     two: World, service: Service, tmp_path: Path

@@ -130,15 +130,16 @@ class Telling:
     def _take_in(self) -> None:
         state = self._ledger.state
         now, upto = self._now(), state.head.seq
-        begun = state.notices is not None and state.notices.seq  # people may have silenced something before
-        after = max(begun, self._upto or 0) if begun else upto
+        # Before anybody has looked, people may have silenced something.
+        begun = (state.notices and state.notices.seq) or self._wanted_since(state)
+        after = max(begun, self._upto or 0)
         events = self._events(state, after, now) if after < upto else []
         wrong = None if self._findings is None else signals(self._findings, state, now)
 
         def decide(tx: Transaction) -> None:
             known = tx.state.notices
             config = tx.state.notifications
-            before = known if known is not None and known.seq else replace(known or Notices(), seq=upto)
+            before = known if known is not None and known.seq else replace(known or Notices(), seq=begun)
             notices = noticed(before, events, wrong, config, now, tx.seq, tx.servers)
             far = upto - before.seq > FARTHEST_BACK or self._config not in (None, config)
             if before is not known or far or _matters(notices) != _matters(before):
@@ -150,6 +151,13 @@ class Telling:
         self._transact(decide)
         self._upto = upto
         self._did = self._clock.boot()
+
+    def _wanted_since(self, state: State) -> int:
+        """Return the transaction before people's last change of what they want to be told."""
+        hub = self._ledger.hub
+        commit, _ = hub.origin(state.tip, layout.NOTIFICATIONS)
+        stamp = hub.newest_transaction(commit) if commit else None
+        return state.head.seq if stamp is None else stamp.seq
 
     def _events(self, state: State, after: int, now: datetime) -> list[Event]:
         found = list(happened(self._network.events(after), state, self._network.before()))
