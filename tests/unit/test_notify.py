@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from bnet.app.told.notices import describe_deliveries, unheard
 from bnet.codec.documents import encode
 from bnet.codec.notifications import read_notifications
 from bnet.errors import Invalid
@@ -539,6 +540,11 @@ def test_of_several_addresses_only_those_that_failed_are_tried_again() -> None:
     )
     desk = Desk(read_notifications(two.encode(), "f")).take(failed())
     desk.send(fails="is down", urls=(1,))
+    state = State(tip="", head=Head(format=1, hub=""), notices=desk.notices, notifications=desk.config)
+    assert unheard(state) == [
+        "channel ops does not work since 2026-11-20T12:00:00Z: address 2 did not take 1 event"
+    ]
+    assert describe_deliveries(desk.notices)[-1]["reason"] == "address 2 did not take it"
     assert desk.notices.sent == 1 and not desk.notices.troubles
     assert desk.send(at=29) == []
     assert [each.urls for each in desk.send(at=30, fails="is down", urls=(1,))] == [(1,)]

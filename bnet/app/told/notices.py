@@ -17,6 +17,11 @@ def unheard(state: State, now: datetime | None = None) -> list[str]:
         for name, each in sorted(notices.troubles.items())
         if name in state.notifications.channels
     ]
+    for parcel in notices.outbox.values():
+        if parcel.left and parcel.channel in state.notifications.channels:
+            since, count = _time(parcel.begun), parcel.count
+            what = f"{_left(parcel)} did not take {count} event{'' if count == 1 else 's'}"
+            found.append(f"channel {parcel.channel} does not work since {since}: {what}")
     for each in notices.history if now is not None else ():
         if now is not None and each.failed and now - each.at <= RECENT:
             found.append(f"a message to {each.channel} was given up: {each.failed}")
@@ -57,10 +62,15 @@ def _parcel(name: str, each: Parcel, notices: Notices) -> dict[str, Any]:
         "title": each.events[0].text,
         "by": "",
         "tries": each.tries,
-        "reason": "" if trouble is None else trouble.reason,
+        "reason": trouble.reason if trouble else f"{_left(each)} did not take it" if each.left else "",
         "id": name,
         "due": _time(each.due),
     }
+
+
+def _left(each: Parcel) -> str:
+    places = ", ".join(str(place + 1) for place in each.left)
+    return f"address{'' if len(each.left) == 1 else 'es'} {places}"
 
 
 def describe_alerts(notices: Notices) -> list[dict[str, Any]]:
