@@ -134,6 +134,8 @@ def swept(notices: Notices, config: Notifications, now: datetime) -> Notices:
             or not (_is_acked(notices, each) or hushed(each, config, notices, now))
         )
         over = parcel.step and parcel.events[0].key not in notices.alerts
+        if channel is not None and parcel.left:
+            over = over or min(parcel.left) >= len(urls_of(channel))  # people took those out that failed
         if channel is not None and channel.enabled and heard and not over:
             gone = len(parcel.events) - len(heard)
             outbox[key] = replace(parcel, events=heard, count=parcel.count - gone) if gone else parcel

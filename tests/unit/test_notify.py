@@ -552,6 +552,14 @@ def test_of_several_addresses_only_those_that_failed_are_tried_again() -> None:
     assert not desk.notices.outbox and desk.notices.history[-1].failed == ""
 
 
+def test_where_people_took_out_the_address_that_failed_the_others_hear_nothing_again() -> None:
+    one = "channels: {ops: {urls: 'json://a'}}\nroutes: [{name: all, to: [ops], group_wait: 0}]\n"
+    desk = Desk(read_notifications(one.replace("'json://a'", "['json://a', 'json://b']").encode(), "f"))
+    desk.take(failed()).send(fails="is down", urls=(1,))
+    desk.config = read_notifications(one.encode(), "f")
+    assert desk.send(at=60) == [] and not desk.notices.outbox
+
+
 def test_an_address_that_is_dead_for_long_costs_the_others_nothing_and_the_document_little() -> None:
     two = "channels: {ops: {urls: ['json://a', 'json://b'], limits: {minute: 1000, hour: 10000}}}\n"
     desk = Desk(read_notifications((two + "routes: [{name: all, to: [ops], group_wait: 0}]\n").encode(), "f"))
