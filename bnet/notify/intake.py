@@ -14,6 +14,7 @@ from bnet.notify.routes import channels_of, group_of, hushed, is_urgent, last_ke
 MOST_ALERTS = 300
 MOST_PARCELS = 100
 MOST_LINES = 20  # events of a parcel that are told one by one; the others are counted
+MOST_ALL_LINES = 500  # of all parcels together
 MOST_LAST = 1000
 OLDEST_DAYS = (
     30  # of a trouble of which nothing says any more whether it is over, as of a job that is no more
@@ -82,6 +83,7 @@ class _Desk:
         self._before, self._config, self._now, self._seq = notices, config, now, seq
         self._alerts, self._last = dict(notices.alerts), dict(notices.last)
         self._outbox = dict(notices.outbox)
+        self._lines = sum(len(each.events) for each in notices.outbox.values())
         self._routes = {each.name: each for each in config.routes}
         self._open = {
             (each.channel, each.route, each.urgent, group_of(each.events[0], self._routes[each.route])): key
@@ -181,7 +183,10 @@ class _Desk:
             self._open[group] = self._add(event, route, channel, urgent=urgent, wait_s=wait_s)
             return
         parcel = self._outbox[known]
-        lines = parcel.events if len(parcel.events) >= MOST_LINES else (*parcel.events, _kept(event))
+        lines = parcel.events
+        if len(lines) < MOST_LINES and self._lines < MOST_ALL_LINES:
+            lines = (*lines, _kept(event))
+            self._lines += 1
         self._outbox[known] = replace(parcel, events=lines, count=parcel.count + 1)
 
     def _add(
@@ -202,6 +207,7 @@ class _Desk:
                 self._outbox[full] = replace(self._outbox[full], count=self._outbox[full].count + 1)
                 return full
         self._made += 1
+        self._lines += 1
         key = f"{self._seq}.{self._made}" if not step else f"{self._seq}.e{self._made}"
         self._outbox[key] = Parcel(
             route=route.name,

@@ -472,6 +472,15 @@ def test_ten_thousand_events_end_in_few_messages_and_a_bounded_document() -> Non
     assert sum(each.count for each in desk.sent) == 10_000 and not desk.notices.outbox
 
 
+def test_many_groups_of_many_events_end_in_a_bounded_document_too() -> None:
+    desk = Desk(wants("group_by: [job], dedup: 0", "quiet: {start: '11:00', end: '13:00'}"))
+    for turn in range(30):
+        names = (f"{number:03}" + "x" * 60 for number in range(400))
+        desk.take(*(failed(name, text="y" * 300) for name in names), at=turn)
+    assert len(encode(desk.notices)) < 900_000
+    assert sum(each.count for each in desk.notices.outbox.values()) == 12_000
+
+
 def test_escalation_goes_on_until_somebody_takes_it_on() -> None:
     desk = Desk(wants("escalate: [{after: 10m, to: [boss]}, {after: 1h}]"))
     desk.take(failed())
