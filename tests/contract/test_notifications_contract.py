@@ -198,6 +198,21 @@ def test_what_fails_before_a_steward_has_taken_office_is_news_where_the_file_was
 
 
 @in_memory
+@pytest.mark.parametrize("days", [-40, 400])
+def test_what_a_server_with_a_wrong_clock_did_has_the_time_at_which_it_was_seen(
+    office: Steward, service: Service, days: int
+) -> None:
+    worker = office.world.machine("worker", actor="s1")
+    worker.clock.seconds = days * 86400.0
+    for each in (submit("job-1"), claim(1), finish(1, code=1)):
+        worker.ledger.transact(each)
+    office.round(2)
+    assert len(service.got) == 1
+    [alert] = office.notices.alerts.values()
+    assert abs(alert.event.at - NOON) < timedelta(hours=1)
+
+
+@in_memory
 def test_a_silence_before_there_were_notifications_makes_the_past_no_news(
     two: World, service: Service, tmp_path: Path
 ) -> None:

@@ -161,10 +161,11 @@ class Telling:
 
     def _events(self, state: State, after: int, now: datetime) -> list[Event]:
         found = list(happened(self._network.events(after), state, self._network.before()))
-        if self._clock.boot() - self._did < OLD_S:
-            return found
-        since = now - timedelta(seconds=OLD_S)
-        return [each for each in found if each.at > since]
+        day = timedelta(seconds=OLD_S)
+        if self._clock.boot() - self._did >= OLD_S:
+            found = [each for each in found if each.at > now - day]
+        # What was not there at the last look is new, whatever the clock says of whoever did it.
+        return [each if abs(each.at - now) <= day else replace(each, at=now) for each in found]
 
     def _look(self, state: State) -> None:
         settings = state.settings
