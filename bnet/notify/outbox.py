@@ -13,7 +13,6 @@ from bnet.model.notices import Delivery, Event, Notices, Outage, Parcel
 from bnet.model.notify import Notifications
 from bnet.notify.intake import MOST_LINES
 from bnet.notify.quiet import has_room, is_quiet, spend
-from bnet.notify.routes import hushed
 
 FIRST_PAUSE = 30.0  # seconds after a failure; doubled with each one
 LONGEST_PAUSE = 3600.0
@@ -117,43 +116,6 @@ def _message(channel: str, ready: Mapping[str, Parcel], config: Notifications, n
         step=max(each.step for each in parcels),
         tries=max(each.tries for each in parcels),
     )
-
-
-def swept(notices: Notices, config: Notifications, now: datetime) -> Notices:
-    """Return it without what nobody is to hear any more: silenced or of no interest since, or for no channel.
-
-    A trouble of which nobody has heard then is as if it had not been found: if it still is so later, it is told.
-    """
-    outbox = {}
-    for key, parcel in notices.outbox.items():
-        channel = config.channels.get(parcel.channel)
-        heard = tuple(
-            each
-            for each in parcel.events
-            if each.action == "resolve"
-            or not (_is_acked(notices, each) or hushed(each, config, notices, now))
-        )
-        over = parcel.step and parcel.events[0].key not in notices.alerts
-        if channel is not None and parcel.left:
-            over = over or min(parcel.left) >= len(urls_of(channel))  # people took those out that failed
-        if channel is not None and channel.enabled and heard and not over:
-            gone = len(parcel.events) - len(heard)
-            outbox[key] = replace(parcel, events=heard, count=parcel.count - gone) if gone else parcel
-    if outbox == notices.outbox:
-        return notices
-    kept = {each.key for parcel in outbox.values() for each in parcel.events}
-    unheard = {each.key for parcel in notices.outbox.values() for each in parcel.events} - kept
-    alerts = {
-        key: each
-        for key, each in notices.alerts.items()
-        if key not in unheard or each.told_at is not None or each.acked_by
-    }
-    return replace(notices, outbox=outbox, alerts=alerts)
-
-
-def _is_acked(notices: Notices, event: Event) -> bool:
-    alert = notices.alerts.get(event.key)
-    return alert is not None and bool(alert.acked_by)
 
 
 def settled(notices: Notices, outcome: Outcome, config: Notifications, who: str, now: datetime) -> Notices:

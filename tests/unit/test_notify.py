@@ -23,9 +23,10 @@ from bnet.model.notify import Notifications
 from bnet.model.state import State
 from bnet.notify import found, happened
 from bnet.notify.intake import escalated, pruned, take_in
-from bnet.notify.outbox import Message, Outcome, due, settled, swept
+from bnet.notify.outbox import Message, Outcome, due, settled
 from bnet.notify.preview import example, ways
 from bnet.notify.quiet import has_room, is_quiet, spend
+from bnet.notify.sweep import swept
 from bnet.notify.wording import worded
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -596,10 +597,20 @@ def test_what_comes_while_a_message_is_under_way_is_another_message() -> None:
     assert [each.job for each in rest.events] == ["b"] and rest.count == 1
 
 
-def test_a_channel_that_is_gone_holds_nothing() -> None:
-    desk = Desk(wants()).take(failed())
-    desk.config = read_notifications(b"", "f")
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "there is no such channel any more"),
+        ("channels: {ops: {urls: 'json://a', enabled: false}}", "the channel is off"),
+    ],
+)
+def test_a_channel_that_is_gone_holds_nothing_and_what_waited_for_it_is_not_lost_unseen(
+    text: str, why: str
+) -> None:
+    desk = Desk(wants()).take(failed("a"), failed("b"))
+    desk.config = read_notifications(text.encode(), "f")
     assert desk.send() == [] and not desk.notices.outbox
+    assert [(each.failed, each.count) for each in desk.notices.history] == [(why, 2)]
 
 
 # -- words

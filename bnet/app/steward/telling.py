@@ -19,7 +19,8 @@ from bnet.model.state import State
 from bnet.notify.found import changes, signals, standing
 from bnet.notify.happened import Before, happened
 from bnet.notify.intake import escalated, pruned, take_in
-from bnet.notify.outbox import Message, Outcome, due, settled, swept
+from bnet.notify.outbox import Message, Outcome, due, settled
+from bnet.notify.sweep import swept
 from bnet.notify.wording import worded
 from bnet.ports.machine import Clock
 from bnet.ports.outside import Messenger
