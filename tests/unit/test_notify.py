@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from msgspec.structs import replace
 
 from bnet.app.told.notices import describe_deliveries, unheard
+from bnet.cli.notify.look import preview
 from bnet.codec.documents import encode
 from bnet.codec.notifications import read_notifications
 from bnet.errors import Invalid
@@ -665,6 +667,11 @@ def test_what_people_wrote_is_shown_escaped() -> None:
     for channel in ("format: html", 'format: html, title: "{{ text }} & more"'):
         told, _ = said(channel, nasty)
         assert "<" not in told and "&lt;" not in told and "script" in told
+
+
+def test_a_label_without_a_value_previews_nothing() -> None:
+    done = CliRunner().invoke(preview, ["job.failed", "--label", "linux"])
+    assert done.exit_code == 2 and "'linux' is no NAME=VALUE" in done.output
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What may be told, and what would become of it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -39,12 +40,27 @@ def events(as_json: bool) -> None:
     out_list(told, ("EVENT", "PRIORITY", "WHEN", "ALSO CALLED"), rows, "", as_json=as_json)
 
 
+def _labels(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> dict[str, str]:
+    for each in value:
+        if "=" not in each.strip("="):
+            raise click.BadParameter(f"{each!r} is no NAME=VALUE")
+    return {name: text for name, _, text in (each.partition("=") for each in value)}
+
+
 @click.command()
 @click.argument("event", required=False)
 @click.option("--server", default="", help="Of this server.")
 @click.option("--job", default="", help="Of a job of this name.")
 @click.option("--package", "packages", multiple=True, help="Of a job that builds this.")
-@click.option("-l", "--label", "labels", multiple=True, metavar="K=V", help="Of a job with this label.")
+@click.option(
+    "-l",
+    "--label",
+    "labels",
+    multiple=True,
+    callback=_labels,
+    metavar="K=V",
+    help="Of a job with this label.",
+)
 @click.option("--priority", type=click.Choice(get_args(Level)), help="As if it mattered so much.")
 @json_option
 @pass_app
@@ -54,7 +70,7 @@ def preview(
     server: str,
     job: str,
     packages: tuple[str, ...],
-    labels: tuple[str, ...],
+    labels: dict[str, str],
     priority: Level | None,
     as_json: bool,
 ) -> None:
@@ -80,7 +96,7 @@ def preview(
                 server=server,
                 job=job,
                 packages=packages,
-                labels=dict(each.partition("=")[::2] for each in labels),
+                labels=labels,
                 priority=priority,
             )
         ]
