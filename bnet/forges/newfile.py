@@ -8,6 +8,8 @@ from bnet.forges.tokens import KNOWN, Kind, forges_in, project_of
 LONGEST = 6000  # characters of an address; GitHub answers 414 above 8,000
 # How a host of one's own is likely to be called.
 NAMED: Mapping[str, Kind] = {"github": "github", "gitlab": "gitlab", "gitea": "gitea", "forgejo": "gitea"}
+# Hosts at which forges take ssh through firewalls.
+OVER_443: Mapping[str, str] = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}
 
 NewFile = Callable[[str, str], str]
 
@@ -45,9 +47,12 @@ def _page(kind: Kind, branch: str, path: str, text: str) -> str:
 
 
 def _forge(host: str, address: str, secrets: Mapping[str, str]) -> tuple[Kind, str] | None:
+    scheme = urlsplit(address).scheme if "://" in address else "ssh"
+    host = OVER_443.get(host, host)
+    bare = host.partition(":")[0]
     for forge in forges_in(secrets):
-        if forge.host == host:
+        # An address for ssh says nothing of the port at which the forge has its pages.
+        if forge.host == host or (scheme in ("ssh", "git") and forge.host.partition(":")[0] == host):
             return forge.kind, forge.base
-    kind = KNOWN.get(host) or NAMED.get(host.partition(".")[0])
-    scheme = "http" if "://" in address and urlsplit(address).scheme == "http" else "https"
-    return None if kind is None else (kind, f"{scheme}://{host}")
+    kind = KNOWN.get(bare) or NAMED.get(bare.partition(".")[0])
+    return None if kind is None else (kind, f"{'http' if scheme == 'http' else 'https'}://{host}")

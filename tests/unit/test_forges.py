@@ -130,6 +130,12 @@ PAGES = [
         + ASKED.replace("filename", "file_name").replace("value", "content"),
     ),
     ("https://git.example.org/ann/w", f"https://git.example.org/ann/w/_new/my/branch/?{ASKED}"),
+    ("ssh://git@git.example.com:2222/ann/w", f"https://git.example.com:3000/ann/w/_new/my/branch/?{ASKED}"),
+    ("git@git.example.com:ann/w.git", f"https://git.example.com:3000/ann/w/_new/my/branch/?{ASKED}"),
+    ("https://git.example.com/ann/w", ""),
+    ("ssh://git@ssh.github.com:443/ann/w.git", f"https://github.com/ann/w/new/my/branch?{ASKED}"),
+    ("http://gitea:3000/ann/w", f"http://gitea:3000/ann/w/_new/my/branch/?{ASKED}"),
+    ("https://javascript:alert(1)//@evil/ann/w", ""),
     ("https://unknown.example/ann/w", ""),
     ("/srv/git/w.git", ""),
 ]
@@ -137,7 +143,10 @@ PAGES = [
 
 @pytest.mark.parametrize(("address", "page"), PAGES, ids=[address for address, _ in PAGES])
 def test_where_a_forge_makes_a_file_that_is_filled_in(address: str, page: str) -> None:
-    own = {"BNET_FORGE": "https://gitea:token@git.example.org"}
+    own = {
+        "BNET_FORGE": "https://gitea:token@git.example.org",
+        "BNET_FORGE_2": "https://gitea:token@git.example.com:3000",
+    }
     text = '- cancel: {"job": 1}\n'
     assert new_file(address, "my/branch", own)(NEW, text) == page
 
