@@ -263,7 +263,10 @@ ROUTES: Sequence[Route] = (
         "What the newest transactions did, oldest first.",
         lambda n, asked: n.events(asked.number("after", 0), min(MOST, asked.number("limit", 100))),
         "[Event]",
-        query={"after": "only of transactions with a greater `seq`", **LIMIT},
+        query={
+            "after": "of the next transactions after that `seq`, each whole, in place of the newest",
+            **LIMIT,
+        },
     ),
     Route(
         "POST",

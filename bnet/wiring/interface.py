@@ -1,7 +1,7 @@
 """The network for the API: what the commands of the same names print, asked for by many threads and found by one."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from bnet.app.told.overview import heartbeats, overview
 from bnet.build.cache import Cache
 from bnet.build.upkeep import clear, stats
 from bnet.errors import BnetError, HubUnreachable
-from bnet.model.history import EventQuery, Query
+from bnet.model.history import Event, EventQuery, Query
 from bnet.model.job import Source
 from bnet.restapi.routes import NotThere
 from bnet.sitegen.rows import moment
@@ -146,23 +146,29 @@ class Interface:
         return self._served.ask(lambda: describe_hub(self._ledger().state, branch, shown))
 
     def events(self, after: int, limit: int) -> Any:
-        """Return what the newest transactions did."""
-        found = self._served.ask(
-            lambda: self._machine.index(self._url).events(annals(self._ledger()), EventQuery(limit=limit))
-        )
+        """Return what the newest transactions did; after one, what the next ones did: none is missed."""
+        query = EventQuery(after=after) if after else EventQuery(limit=limit)
+        found = self._served.ask(lambda: self._machine.index(self._url).events(annals(self._ledger()), query))
         return [
             {
                 **{name: getattr(each, name) for name in ("seq", "commit", "actor", "verb", "target")},
                 "at": _time(each.at),
                 "fields": dict(each.fields),
             }
-            for each in found
-            if each.seq > after
+            for each in (first_of(found, limit) if after else found)
         ]
 
     def act(self, command: Mapping[str, Any]) -> Any:
         """Do one command of the inbox."""
         return self._served.act(json.dumps(command).encode())
+
+
+def first_of(events: Sequence[Event], limit: int) -> Sequence[Event]:
+    """Return the oldest events, of whole transactions: whoever asks for what came after the last loses none."""
+    if not 0 < limit < len(events):
+        return events[:limit]
+    last = events[limit - 1].seq
+    return [each for at, each in enumerate(events) if at < limit or each.seq == last]
 
 
 def _time(seconds: float) -> str:

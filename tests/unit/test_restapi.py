@@ -14,10 +14,12 @@ from openapi_spec_validator import validate
 
 from bnet.codec.inbox import parse_commands
 from bnet.errors import BnetError, Invalid
+from bnet.model.history import Event
 from bnet.model.job import Source
 from bnet.restapi.app import BASE, application
 from bnet.restapi.document import document
 from bnet.restapi.routes import ROUTES, NotThere
+from bnet.wiring.interface import first_of
 
 DOCUMENT = document("1.0")
 
@@ -144,6 +146,7 @@ def test_what_is_not_there_is_said(
         ("POST", "/jobs", b"[1]", "takes an object"),
         ("POST", "/jobs", b"{", "takes an object"),
         ("POST", "/jobs", b"\xff", "takes an object"),
+        ("POST", "/jobs", b"[" * 50_000, "takes an object"),
         ("POST", "/jobs", b'{"comand": "x"}', "did you mean command"),
         ("POST", "/commands", b"{}", "one verb with its fields"),
         ("GET", "/events?limit=-1", b"", "whole number"),
@@ -163,6 +166,14 @@ def test_an_error_for_people_is_left_to_the_server(
 def test_a_list_has_an_end(client: FlaskClient, stub: Stub) -> None:
     client.get(f"{BASE}/events?limit=999999&after=3")
     assert stub.asked == [(3, 1000)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "seqs"), [(0, []), (1, [4, 4]), (2, [4, 4]), (3, [4, 4, 5]), (9, [4, 4, 5])]
+)
+def test_a_list_of_events_ends_with_a_whole_transaction(limit: int, seqs: list[int]) -> None:
+    events = [Event(seq=seq, commit="", at=0, actor="", verb="", target="", fields={}) for seq in (4, 4, 5)]
+    assert [each.seq for each in first_of(events, limit)] == seqs
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
