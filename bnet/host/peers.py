@@ -4,11 +4,15 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+NOBODY = -1  # no process has the other end any more, and the system counts it as root's
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
 
 def owner(connection: socket.socket) -> int | None:
-    """Return the user id of whoever has the other end of a connection; None where that cannot be told."""
+    """Return the user id of whoever has the other end of a connection; None where that cannot be told.
+
+    An end that was closed already is `NOBODY`'s: whoever had it cannot read the answer, and may have been anybody.
+    """
     try:
         theirs, ours = connection.getpeername()[:2], connection.getsockname()[:2]
     except OSError:
@@ -19,7 +23,7 @@ def owner(connection: socket.socket) -> int | None:
             for line in table.read_text().splitlines()[1:]:
                 words = line.split()
                 if (words[1], words[2]) == ends:
-                    return int(words[7])
+                    return NOBODY if words[9] == "0" else int(words[7])
     return None
 
 

@@ -43,16 +43,23 @@ class Door(ThreadingHTTPServer):
                 return
             self._open += 1
         self.awaits(request)
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # there is no room for one more thread; others end
+            self._left(request)
+            self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Answer it."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            with self._lock:
-                self._open -= 1
-                self._begun.pop(request, None)
+            self._left(request)
+
+    def _left(self, request: socket.socket) -> None:
+        with self._lock:
+            self._open -= 1
+            self._begun.pop(request, None)
 
     def awaits(self, request: socket.socket) -> None:
         """Note that something is to come."""

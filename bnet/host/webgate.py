@@ -48,7 +48,7 @@ class Gate:
         self.run = secrets.token_hex(4)
         self.token = token
         self.closed = closed
-        self._names = frozenset(name.lower() for name in names)
+        self._names = frozenset(_name_in(name) or name.lower() for name in names) - {""}
         self._addresses = addresses
 
     def refusal(self, method: str, head: Head) -> Refusal | None:

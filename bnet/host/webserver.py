@@ -26,6 +26,8 @@ JSON = "application/json"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
+    # The pages have a stricter one of their own; this is for pictures that are opened by themselves, too.
+    "Content-Security-Policy": "script-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -112,7 +114,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(answer)
 
     def _path(self) -> str:
-        return unquote(urlsplit(self.path).path).removeprefix("/")
+        try:
+            return unquote(urlsplit(self.path).path).removeprefix("/")
+        except ValueError:  # http://[x, for instance
+            raise Invalid("is no address of a page", file="the request") from None
 
     def _get(self, path: str) -> Answer | None:
         if path == "metrics":

@@ -18,7 +18,7 @@ import pytest
 
 from bnet.errors import BnetError, HubUnreachable, Invalid, RefusedByPolicy, Taken
 from bnet.host import webdoor, webnews, webserver
-from bnet.host.peers import owner
+from bnet.host.peers import NOBODY, owner
 from bnet.host.webgate import LOCAL, Gate, is_local
 from bnet.host.webnews import News
 from bnet.host.webserver import LARGEST_BODY, WebServer
@@ -119,6 +119,7 @@ def test_pages_are_sent_with_what_makes_them_harmless(site: Site) -> None:
     answer = site.ask("/")
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["Content-Security-Policy"].startswith("script-src 'self';")
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert site.gate.mark.encode() in answer.read(), "which is what lets them act"
     assert b'src="../_bnet/live.js' in site.ask("/jobs/1.html").read()
@@ -145,6 +146,8 @@ def test_a_page_that_is_known_is_not_sent_again(site: Site, root: Path) -> None:
         "/jobs/%2e%2e%2f%2e%2e%2fsecret.txt": 404,
         "/%2ebnet-site.json": 404,
         "//etc/passwd": 404,
+        "http://elsewhere/index.html": 200,
+        "http://[elsewhere/": 400,
         "/index.html%00": 404,
     }.items(),
 )
@@ -167,6 +170,17 @@ HOSTS = [
 def test_a_name_that_is_not_its_own_is_not_answered(site: Site, host: str) -> None:
     assert site.ask("/", Host=host).status == 421
     assert site.wish(Host=host)[0] == 421 and site.desk.asked == []
+
+
+def test_a_name_may_be_given_with_its_port_and_no_name_is_none(root: Path) -> None:
+    site = Site(root, Gate(LOCAL | {"", "Build.lan:8443"}))
+    assert [site.ask("/", Host=host).status for host in ("build.lan:8443", "build.lan", "[::1", "x:y")] == [
+        200,
+        200,
+        421,
+        421,
+    ]
+    site.server.close()
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "[::1]:8765", "127.0.0.1"])
@@ -317,6 +331,8 @@ def test_whose_the_other_end_is_can_be_told(site: Site) -> None:
         answers, _ = there.accept()
         with answers:
             assert owner(answers) == owner(asks) == os.getuid()
+            asks.close()
+            assert owner(answers) in (NOBODY, None), "not root's, whoever it was"
 
 
 @pytest.mark.parametrize(
@@ -382,6 +398,20 @@ def test_who_does_not_come_to_the_point_is_let_go(site: Site, monkeypatch: pytes
         Thread(target=trickle, args=(slow,), daemon=True).start()
         assert site.ask("/").status == 200, "and holds nobody up meanwhile"
         assert slow.recv(1) == b""
+
+
+def test_where_no_thread_can_begin_the_next_one_finds_room(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(webdoor, "MOST_AT_ONCE", 1)
+    with monkeypatch.context() as full:
+        full.setattr(webdoor.ThreadingHTTPServer, "process_request", fail)
+        with socket.create_connection(("127.0.0.1", site.port), timeout=60) as turned_away:
+            assert turned_away.recv(1) == b""
+    assert site.ask("/").status == 200
 
 
 def trickle(connection: socket.socket) -> None:
