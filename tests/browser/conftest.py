@@ -12,9 +12,9 @@ from threading import Thread
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 from showcase import make
-from tabs import Watched
+from tabs import PATIENCE, Watched
 
-expect.set_options(timeout=60_000)  # a machine may be ten times slower
+expect.set_options(timeout=PATIENCE)
 CHROMES = ("chromium", "chromium-browser", "google-chrome")
 
 

@@ -11,19 +11,25 @@ from showcase_jobs import EVIL, PEOPLE, SERVERS, Jobs
 from showcase_servers import beat, days, server
 
 from bnet import scaffold
+from bnet.codec.documents import encode
+from bnet.codec.reports import read_reports
 from bnet.codec.schedules import read_table
 from bnet.codec.sources import read_source
+from bnet.forges.newfile import new_file
 from bnet.host.webroot import Webroot
 from bnet.model.artifact import Kept, KeptRun
 from bnet.model.environment import Deployment, Standing
-from bnet.model.history import Event
+from bnet.model.history import Event, Past
 from bnet.model.hub import FORMAT, Head, Settings
 from bnet.model.job import (
     Job,
 )
 from bnet.model.lock import Lock, Stake
-from bnet.model.message import Ack, Entry
+from bnet.model.message import Ack, Ask, Entry
 from bnet.model.state import State
+from bnet.report import facts as report
+from bnet.report.measure import measured
+from bnet.report.periods import edges
 from bnet.rules.past import past_of
 from bnet.rules.transaction import archive_line
 from bnet.schedule.durations import Durations, gathered
@@ -71,6 +77,8 @@ class Showcase:
             locks={"test-board": Lock(name="test-board", holders=(stake,), waiters=(stake,))},
             kept={newest - 9: Kept(job=newest - 9, name="package", at=now, runs=(run,))},
             standings={"production": Standing(name="production", current=deployed, history=(deployed,))},
+            asks={letters[0].key: _ask(letters[0])},
+            reports=read_reports(REPORTS, "reports.yaml").reports,
             schedules={"nightly": read_table(SCHEDULE, "nightly.yaml", "nightly")},
             sources={"shop": read_source(SOURCE, "shop.yaml", "shop")},
         )
@@ -87,11 +95,27 @@ class Showcase:
             acks={letters[0].key: [Ack(who="atlas", at=now)]},
             bodies=bodies,
             events=list(self._events(jobs)),
+            new_file=new_file("https://git.example.org/team/network.git", "bnet", FORGE),
+            reports={("weekly", self._report(past)): "report weekly"},
         )
 
     def read(self, oids: Sequence[str]) -> Mapping[str, bytes]:
         """Return contents, as a hub does."""
         return {oid: self.contents[oid] for oid in oids if oid in self.contents}
+
+    def _report(self, past: Sequence[Past]) -> datetime:
+        """Make a report of the last week; return where it ends."""
+        end = self.now.replace(hour=6, minute=0, second=0)
+        ends = edges(end, "week", None, "UTC")
+        servers = {name: server(self.now, name) for name in SERVERS}
+        made = measured(
+            report.Facts(
+                name="weekly", kind="analytics", timezone="UTC", network="workshop", by="atlas", now=end,
+                edges=ends, past=past, servers=servers,
+            )
+        )  # fmt: skip
+        self.contents["report weekly"] = encode(made)
+        return end
 
     def _age(self, job: Job) -> timedelta:
         assert job.result is not None
@@ -145,12 +169,23 @@ class Showcase:
             )
 
 
+def _ask(letter: Entry) -> Ask:
+    return Ask(
+        sender=letter.sender, by=letter.sender, at=letter.at, subject=letter.subject, thread=letter.thread,
+        expects=("atlas", "borealis"),
+    )  # fmt: skip
+
+
 SCHEDULE = b"""
 cron: '30 2 * * *'
 timezone: Europe/Berlin
 description: all of it, from nothing
 submit: {name: nightly, command: make}
 """
+REPORTS = b"""
+weekly: {kind: analytics, period: week, cron: "0 6 * * 1", deliver: [team], description: what the week came to}
+"""
+FORGE = {"BNET_FORGE": "https://gitea:token@git.example.org"}
 SOURCE = b"""
 repository: https://git.example.org/team/shop.git
 branches: [main, 'release/*']

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from bnet.app.told.telemetry import Chunk
 from bnet.model.job import (
+    ApprovalRule,
     Artifact,
     Attempt,
     BuildReport,
@@ -188,6 +189,7 @@ class Jobs:
             ("firmware-of-the-test-board", {"locks": ("test-board",)}),
             ("docs", {"labels": {"os": "plan9"}}),
             ("nightly", {"group": Group(name="nightly"), "priority": 8}),
+            ("deploy", {"approval": ApprovalRule(count=1), "packages": ("web",), "command": ()}),
         ):
             self.number += 1
             yield Job(spec=self._spec(name, tree, 2, **more))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import BrowserContext, Page, Request
 
+PATIENCE = 120_000  # milliseconds: a machine may be ten times slower
+
 
 class Watched:
     """A page, and what it asked for and complained of."""
@@ -13,7 +15,7 @@ class Watched:
         self.asked: list[str] = []
         self.complaints: list[str] = []
         self.page: Page = context.new_page()
-        self.page.set_default_timeout(60_000)
+        self.page.set_default_timeout(PATIENCE)
         self.page.on("request", self._request)
         self.page.on(
             "console", lambda said: self.complaints.append(said.text) if said.type == "error" else None

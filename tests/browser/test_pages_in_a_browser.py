@@ -8,28 +8,12 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
+from showcase_kinds import OPEN, kinds
 from tabs import Watched
 
 pytestmark = pytest.mark.timeout(600)
 
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-
-
-def kinds(site: Path) -> list[str]:
-    """Return one page of each kind; of jobs, one that waits, one that runs, one that failed, one with a long log."""
-    top = [each.name for each in site.glob("*.html")]
-    jobs = sorted(site.glob("jobs/0*/*.html"), key=lambda each: int(re.findall(r"\d+", each.name)[0]))
-    single = [each for each in jobs if "-" not in each.name]
-    failed = next(each for each in reversed(single) if "t-failure" in each.read_text())
-    others = [*single[-8:-6], single[-3], failed, next(each for each in jobs if "-1.html" in each.name)]
-    for under in ("jobs/days", "servers", "history", "commits"):
-        others.append(sorted((site / under).glob("*.html"))[0])
-    return [
-        *top,
-        "jobs/index.html",
-        "jobs/search.html",
-        *(each.relative_to(site).as_posix() for each in others),
-    ]
 
 
 def long_log(site: Path) -> str:
@@ -209,25 +193,36 @@ def test_axe_finds_nothing_on_any_page_light_or_dark(browser: Browser, site: Pat
     context = browser.new_context(viewport=DESK, bypass_csp=True)  # axe is put into the page
     page, axe, found = context.new_page(), Axe(), []
     page.set_default_timeout(60_000)
-    for path in kinds(site):
+    for name, path in kinds(site).items():
         page.emulate_media(color_scheme="light")
-        page.goto(f"file://{site / path}")
+        page.goto(f"file://{path}")
+        page.evaluate(OPEN)
         told = axe.run(page).response["violations"]
         page.emulate_media(color_scheme="dark")  # which changes colours and nothing else
         told += axe.run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
         for each in told:
-            found.append(f"{path}: {each['id']}: {[node['html'][:120] for node in each['nodes'][:3]]}")
+            found.append(f"{name}: {each['id']}: {[node['html'][:120] for node in each['nodes'][:3]]}")
     context.close()
     assert not found, "\n".join(found)
+
+
+def test_on_a_desk_every_page_can_be_seen_in_the_navigation(tab: Watched) -> None:
+    page = tab.go("index.html")
+    for wide in (720, 1024, 1280):
+        page.set_viewport_size({"width": wide, "height": 800})
+        assert page.evaluate(
+            "(bar => bar.scrollWidth <= bar.clientWidth)(document.querySelector('.top nav'))"
+        )
 
 
 def test_on_a_phone_no_page_is_wider_than_it(browser: Browser, site: Path) -> None:
     context = browser.new_context(viewport=PHONE)
     page, wide = context.new_page(), []
-    for path in kinds(site):
-        page.goto(f"file://{site / path}")
+    for name, path in kinds(site).items():
+        page.goto(f"file://{path}")
+        page.evaluate(OPEN)
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            wide.append((path, _widest(page)))
+            wide.append((name, _widest(page)))
     context.close()
     assert not wide
 
