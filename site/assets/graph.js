@@ -9,9 +9,12 @@
     return made;
   };
 
-  const bring = (place) => {
+  const brought = []; // each with its place and tree, and how to leave it, which returns what it looked like
+  const bring = (place, as) => {
+    const gone = new AbortController(), { signal } = gone;
     const svg = place.querySelector("svg"), pane = place.querySelector(".picture"), told = place.querySelector(".chosen");
     const nodes = [...svg.querySelectorAll("a.node")];
+    const names = nodes.map((each) => find(each.getAttribute("href")).cells[0].textContent);
     const edges = [...svg.querySelectorAll("path.edge")].map((line) => {
       const [from, to] = line.dataset.ends.split(" ").map(Number);
       return { line, tip: line.nextElementSibling, from, to };
@@ -94,11 +97,11 @@
       if (held.at < 0) { view = { ...view, x: view.x - x, y: view.y - y }; show(); return; }
       moved[held.at] = { x: moved[held.at].x + x, y: moved[held.at].y + y };
       put(held.at);
-    });
+    }, { signal });
     let dragged = false;
     const drop = () => { dragged = held?.far ?? false; held = null; };
-    addEventListener("pointerup", drop);
-    addEventListener("pointercancel", drop);
+    addEventListener("pointerup", drop, { signal });
+    addEventListener("pointercancel", drop, { signal });
     svg.addEventListener("dragstart", (event) => event.preventDefault()); // a link would be dragged as such
     svg.addEventListener("click", (event) => {
       const at = nodes.indexOf(event.target.closest("a.node"));
@@ -178,7 +181,7 @@
     search.setAttribute("aria-label", "Find a package");
     search.addEventListener("input", () => {
       const wanted = search.value.trim().toLowerCase();
-      const at = wanted ? nodes.findIndex((each) => find(each.getAttribute("href")).cells[0].textContent.toLowerCase().includes(wanted)) : -1;
+      const at = wanted ? names.findIndex((each) => each.toLowerCase().includes(wanted)) : -1;
       choose(at);
       if (at < 0) { if (wanted) told.textContent = "nothing like that"; return; }
       view.x = boxes[at].x + moved[at].x + boxes[at].width / 2 - size.wide() / view.scale / 2;
@@ -189,8 +192,33 @@
       button("Fit", "Fit", fit), button("SVG", "Save as SVG", () => save(drawn().blob, "svg")), button("PNG", "Save as PNG", png));
     pane.classList.add("live");
     pane.title = "Drag to move, Ctrl and wheel or + and − to zoom, click to choose";
-    addEventListener("resize", fit);
+    addEventListener("resize", fit, { signal });
     fit();
+    if (as) {
+      names.forEach((name, at) => { if (as.moved.has(name)) { moved[at] = as.moved.get(name); put(at); } });
+      choose(names.indexOf(as.chosen));
+      view = as.view;
+      show();
+    }
+    brought.push({
+      place,
+      tree: tree(place),
+      leave: () => {
+        gone.abort();
+        return { view, moved: new Map(names.map((name, at) => [name, moved[at]])), chosen: names[nodes.findIndex((each) => each.hasAttribute("aria-current"))] };
+      },
+    });
   };
-  for (const place of document.querySelectorAll(".graph")) bring(place);
+  const tree = (place) => place.parentNode.querySelector("h2").textContent;
+  const all = () => {
+    // What news have put in place of another picture of the same tree looks as that did.
+    const left = new Map();
+    for (const each of brought.splice(0)) {
+      if (each.place.isConnected) brought.push(each);
+      else left.set(each.tree, each.leave());
+    }
+    for (const place of document.querySelectorAll(".graph")) if (!brought.some((each) => each.place === place)) bring(place, left.get(tree(place)));
+  };
+  all();
+  document.addEventListener("bnet-updated", all);
 })();

@@ -1,8 +1,8 @@
 // A search of all jobs: the index comes in pieces, the newest first, as many as it takes.
 (() => {
   "use strict";
-  const place = document.getElementById("search"), root = place.dataset.root;
-  const blocks = place.dataset.blocks.split(" ").filter(Boolean).map(Number);
+  let place = document.getElementById("search"), blocks = [];
+  const root = place.dataset.root;
   const MOST = 100, STATES = ["success", "failure", "error", "timeout", "cancelled", "skipped", "running", "pending"];
   const HEADS = ["Job", "Name", "State", "Server", "Took", "When", "By", "Branch", "Commit"];
   const make = (tag, attributes, ...children) => {
@@ -21,7 +21,13 @@
   const head = make("tr", {}, ...HEADS.map((each) => make("th", { scope: "col" }, each)));
   const table = make("table", { className: "jobs" }, make("caption", { className: "sr" }, "Jobs that were found"), make("thead", {}, head), body);
   const wide = make("div", { className: "wide", hidden: true }, table);
-  place.replaceChildren(form, wide, make("p", {}, more));
+  const parts = [form, wide, make("p", {}, more)];
+  const settle = () => {
+    place = document.getElementById("search");
+    place.replaceChildren(...parts);
+    blocks = place.dataset.blocks.split(" ").filter(Boolean).map(Number);
+  };
+  settle();
 
   // -- pieces
   const pieces = new Map(), waiting = new Map();
@@ -72,6 +78,16 @@
     more.hidden = left > 0;
     told.textContent = `${body.rows.length || "nothing"} found${left > 0 ? "" : " so far"}`;
   };
+  // News came: the page has a new place for it, and what was typed and found moves there. The pieces are asked for
+  // anew by the next search, for a job that has ended is in another state by now.
+  document.addEventListener("bnet-updated", () => {
+    if (document.getElementById("search") === place) return;
+    const focused = document.activeElement === input;
+    settle();
+    pieces.clear();
+    if (focused) input.focus({ preventScroll: true });
+    if (input.value || select.value) search(true);
+  });
   let timer = 0;
   form.addEventListener("submit", (event) => { event.preventDefault(); search(true); });
   form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(search, 200, true); });

@@ -106,7 +106,7 @@
     if (script) document.head.append(Object.assign(document.createElement("script"), { src: script.src }));
   };
   // A script that is not known here may have drawn what is replaced: then the reader says when.
-  const strangers = [...document.querySelectorAll('head script[src*="assets/"]')].filter((each) => !/\/(theme|site|actions|filter|log)\.js/.test(each.src));
+  const strangers = [...document.querySelectorAll('head script[src*="assets/"]')].filter((each) => !/\/(theme|site|actions|filter|log|graph|search)\.js/.test(each.src));
   const later = () => {
     if (document.hidden) { location.reload(); return; }
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Show it" });

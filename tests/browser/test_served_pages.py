@@ -6,35 +6,26 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api")
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "scenario"))
 
-from fleet import Fleet  # noqa: E402  # found by the line above
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright  # noqa: E402
+from fleet import Fleet  # found by the line above
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from showcase import make
+from tabs import PATIENCE
 
-from bnet.cli.playground import MARK  # noqa: E402
+from bnet import scaffold
+from bnet.cli.playground import MARK
+from bnet.host.webserver import WebServer
 
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no chromium here"),
-    pytest.mark.timeout(600),
-]
-PATIENCE = 120_000  # milliseconds
-expect.set_options(timeout=PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
+LIVE = scaffold.root() / "site" / "served" / "live.js"
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
@@ -45,6 +36,16 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         yield made
     finally:
         made.close()
+
+
+class Nobody:
+    """Does nothing that is asked for."""
+
+    def act(self, wish: bytes) -> Mapping[str, Any]:
+        raise AssertionError(wish)
+
+    def metrics(self) -> bytes:
+        raise AssertionError
 
 
 class Served:
@@ -195,3 +196,36 @@ def test_beyond_this_machine_the_browser_asks_for_the_token_once(fleet: Fleet, b
     finally:
         served.process.kill()
         served.process.communicate()
+
+
+def test_a_search_and_a_graph_stay_as_they_are_when_news_come(browser: Browser, tmp_path: Path) -> None:
+    site, now = tmp_path / "site", datetime.now(UTC).replace(microsecond=0)
+    make(site, now)
+    server = WebServer(site, 0, Nobody(), script=LIVE.read_bytes())
+    server.start()
+    complaints: list[str] = []
+    context = browser.new_context()
+    try:
+        found, graph = page_of(context, complaints), page_of(context, complaints)
+        found.goto(f"{server.url}jobs/search.html#q=nightly")
+        expect(found.locator("#search tbody tr")).to_have_count(1)
+        graph.goto(f"{server.url}packages.html")
+        graph.locator(".graph a.node").nth(3).click()
+        graph.locator(".graph").first.get_by_role("button", name="Larger").click()
+        looks = "(() => document.querySelector('.graph svg').getAttribute('viewBox'))()"
+        before, chosen = graph.evaluate(looks), graph.locator(".chosen b").first.inner_text()
+        page = site / "packages.html"
+        page.write_text(page.read_text().replace("14 packages", "14 packages as they are now"))
+        page = site / "jobs" / "search.html"
+        page.write_text(re.sub('data-blocks="[^"]*"', r'data-blocks="0"', page.read_text()))
+        server.news.tell(f"{now:%Y-%m-%dT%H:%M:%SZ}")
+        expect(graph.locator("main")).to_contain_text("as they are now")
+        expect(graph.locator(".chosen b").first).to_have_text(chosen)
+        assert graph.evaluate(looks) == before
+        expect(found.locator("[data-blocks='0'] output")).to_have_text("1 found")
+        assert found.get_by_label("Search all jobs").input_value() == "nightly"
+        assert not found.locator("#said").is_visible() and not graph.locator("#said").is_visible()
+        assert complaints == []
+    finally:
+        context.close()
+        server.close()
