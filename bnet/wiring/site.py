@@ -140,7 +140,8 @@ def publish(machine: Machine, url: str, to: str, branch: str, every: int = 0) ->
         HubUnreachable: no answer; nothing was changed.
         BnetError: the branch holds something else, or may not be pushed to.
     """
-    directory = own_directory(machine, url)
+    # Not what this machine may be serving: that is rewritten at any time, also while it is read for a commit.
+    directory = machine.home.hub_dir(url) / "published"
     place = PagesBranch(machine.home.hub_dir(url) / "pages.git", machine.git_env, to, branch)
     machine.home.ensure()
     place.check()  # before the work of a build, for it may be refused

@@ -52,6 +52,8 @@ def test_a_site_is_published_beside_the_ledger_which_it_leaves_alone(fleet: Flee
     fleet.found()
     told = fleet.facts("site", "publish")
     assert told["pushed"] is True
+    homes = {each.name for each in fleet.root.glob("*/hubs/*/*") if (each / "index.html").exists()}
+    assert homes == {"published"}, "what this machine serves is rewritten at any time"
     assert fleet.git("--git-dir", fleet.url, "rev-parse", "gh-pages").strip() == told["commit"]
     ledger = fleet.git("--git-dir", fleet.url, "rev-parse", "bnet")
     refused = fleet.bnet("site", "publish", "--branch", "bnet")
