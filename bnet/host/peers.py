@@ -4,7 +4,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-NOBODY = -1  # no process has the other end any more, and the system counts it as root's
+NOBODY = -1  # no process has the other end any more, and some systems count it as root's
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
 
