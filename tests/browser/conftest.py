@@ -26,9 +26,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start the system's browser: none is downloaded."""
+    """Start the system's browser: none is downloaded.
+
+    Of a module: as long as it runs, no other test of this process could have an event loop.
+    """
     program = next(filter(None, map(shutil.which, CHROMES)), None)
     if program is None:
         pytest.skip("there is no Chromium on this machine")
