@@ -133,10 +133,11 @@ def _succeeded(job: Job | None, before: Before) -> str:
 
 
 def _why(each: history.Event, job: Job | None) -> str:
-    code = each.fields.get("exit_code")
-    why = f"exit {code}" if code is not None else each.fields.get("reason", "")
+    why = each.fields.get("reason", "")
+    if why == "exit":  # what was ended has a code too, and that is only its signal's
+        return f"exit {each.fields.get('exit_code')}"
     said = None if job is None or job.result is None else job.result.message
-    return f"{why}: {said}" if said and code is None else why
+    return f"{why}: {said}" if said else why
 
 
 def _server_of(job: Job | None) -> str:

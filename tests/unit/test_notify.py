@@ -223,6 +223,16 @@ def test_what_a_transaction_did_becomes_an_event(
     assert [(one.name, one.action) for one in told] == ([] if name is None else [(name, action)])
 
 
+@pytest.mark.parametrize(
+    ("result", "reason", "why"),
+    [("failure", "exit", "exit 143"), ("cancelled", "cancel", "cancel"), ("timeout", "silence", "silence")],
+)
+def test_what_was_ended_says_why_and_not_with_which_code(result: str, reason: str, why: str) -> None:
+    each = op("finish", "1", result=result, reason=reason, exit_code="143")
+    [told] = happened.happened([each], State(tip="", head=Head(format=1, hub="")), lambda job, number: None)
+    assert told.text == f"#1: {result} ({why})"
+
+
 def test_what_a_silence_kept_back_is_told_when_it_is_over_and_still_so() -> None:
     wrong, desk = {"server-lost:b": lost()}, Desk(wants())
     silence = Silence(events=("*",), until=after(60), by="x", reason="y")
