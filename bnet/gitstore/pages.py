@@ -10,7 +10,7 @@ from typing import NamedTuple
 from bnet.codec.addresses import check_address, shown
 from bnet.errors import BnetError, Damaged, HubUnreachable, RefusedByPolicy
 from bnet.gitstore.repo import NETWORK_TIMEOUT, Repo
-from bnet.gitstore.sources import listed, make_repo
+from bnet.gitstore.sources import listed, make_repo, on_hub
 from bnet.process import TimedOut
 
 TRIES = 4
@@ -31,7 +31,9 @@ class Pushed(NamedTuple):
 class PagesBranch:
     """A branch of some repository, and a private repository from which it is pushed."""
 
-    def __init__(self, git_dir: Path, env: Mapping[str, str], url: str, branch: str) -> None:
+    def __init__(
+        self, git_dir: Path, env: Mapping[str, str], url: str, branch: str, *, of_hub: bool = False
+    ) -> None:
         """Keep where it is.
 
         Args:
@@ -39,8 +41,10 @@ class PagesBranch:
             env: from `repo.environment`.
             url: of the other one.
             branch: of it.
+            of_hub: whether that is the hub, which is away rather than not there.
         """
         check_address(url)
+        self._of_hub = of_hub
         self._url = url
         self._ref = f"refs/heads/{branch}"
         self._branch = branch
@@ -50,10 +54,11 @@ class PagesBranch:
         """Return the commit that the branch is at, "" if it is not there yet.
 
         Raises:
-            HubUnreachable: no answer.
+            HubUnreachable: it is the hub's, and that gives no answer.
+            RepositoryUnreachable: another one's host gives none.
             BnetError: it holds something else than a site.
         """
-        found = listed(self._url, [self._ref, "refs/heads/*"], self._repo.env, ASK_TIMEOUT)
+        found = self._listed(self._ref, "refs/heads/*")
         tip = found.get(self._ref, "")
         self._make("sha256" if any(len(oid) == 64 for oid in found.values()) else "sha1")
         if tip and not self._has(tip):
@@ -77,7 +82,7 @@ class PagesBranch:
             at: when.
 
         Raises:
-            HubUnreachable: no answer.
+            HubUnreachable, RepositoryUnreachable: no answer.
             BnetError: the branch holds something else, or may not be pushed to.
         """
         try:
@@ -96,11 +101,16 @@ class PagesBranch:
             commit = self._commit(tree, tip, hub, who, at)
             said = self._push(commit, tip)
             # What the branch is at decides, whatever the push has said.
-            if listed(self._url, [self._ref], self._repo.env, ASK_TIMEOUT).get(self._ref) == commit:
+            if self._listed(self._ref).get(self._ref) == commit:
                 return Pushed(commit, moved=True)
         raise RefusedByPolicy(
             f"{shown(self._url)} does not take the site: {shown(said)}", hint="may this branch be pushed to?"
         )
+
+    def _listed(self, *patterns: str) -> Mapping[str, str]:
+        if self._of_hub:
+            return on_hub(self._url, patterns, self._repo.env)
+        return listed(self._url, patterns, self._repo.env, ASK_TIMEOUT)
 
     def _make(self, algorithm: str) -> None:
         if not (self._repo.git_dir / "HEAD").exists():

@@ -142,7 +142,8 @@ def publish(machine: Machine, url: str, to: str, branch: str, every: int = 0) ->
     """
     # Not what this machine may be serving: that is rewritten at any time, also while it is read for a commit.
     directory = machine.home.hub_dir(url) / "published"
-    place = PagesBranch(machine.home.hub_dir(url) / "pages.git", machine.git_env, to, branch)
+    own = machine.home.hub_dir(url) / "pages.git"
+    place = PagesBranch(own, machine.git_env, to, branch, of_hub=to == url)
     machine.home.ensure()
     place.check()  # before the work of a build, for it may be refused
     with HostLock(machine.home.hub_dir(url) / "publish.lock"):

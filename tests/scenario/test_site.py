@@ -75,6 +75,8 @@ def test_what_stands_in_the_way_is_named(fleet: Fleet) -> None:
     assert fleet.bnet("site", "publish", "--branch", "a..b").code == 2
     (fleet.root / "hub.git").rename(fleet.root / "away.git")
     assert fleet.bnet("site", "build", "--output", str(fleet.root / "new")).code == 4
+    assert fleet.bnet("site", "publish").code == 4
+    assert fleet.bnet("site", "publish", "--to", str(fleet.root / "nothing.git")).code == 2
     assert not json.dumps([each.name for each in fleet.root.iterdir()]).count('"new"')
 
 
