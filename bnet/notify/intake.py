@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import count
 
 from msgspec.structs import replace
 
@@ -90,7 +91,6 @@ class _Desk:
             for key, each in self._outbox.items()
             if each.route in self._routes and not each.step and not each.left
         }
-        self._made = 0
 
     def notices(self) -> Notices:
         """Return what it has come to; the same object where nothing has."""
@@ -206,9 +206,9 @@ class _Desk:
             if full is not None:
                 self._outbox[full] = replace(self._outbox[full], count=self._outbox[full].count + 1)
                 return full
-        self._made += 1
         self._lines += 1
-        key = f"{self._seq}.{self._made}" if not step else f"{self._seq}.e{self._made}"
+        kind = "e" if step else ""
+        key = next(key for each in count(1) if (key := f"{self._seq}.{kind}{each}") not in self._outbox)
         self._outbox[key] = Parcel(
             route=route.name,
             channel=channel,

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
+from bnet.app.steward.telling import noticed
 from bnet.app.told.notices import describe_deliveries, unheard
 from bnet.cli.notify.look import preview
 from bnet.codec.documents import encode
@@ -275,6 +276,14 @@ def test_what_became_worse_under_a_silence_is_told_when_that_is_over() -> None:
 def test_the_end_of_what_only_a_newer_bnet_knows_is_told_in_its_own_words() -> None:
     notices = Notices(standing={"moon:b": Wrong(event="moon.dark")})
     assert list(found.changes(notices, {}, (), NOON)) == []
+
+
+def test_what_is_found_wrong_and_what_happened_are_both_told_when_one_transaction_takes_them_in() -> None:
+    desk, wrong = Desk(wants("group_by: [key]")), {"server-lost:b": lost()}
+    happened_too = [failed("wheel", seq=2), failed("docs", seq=2)]
+    desk.notices = noticed(Notices(), happened_too, wrong, desk.config, NOON, 7, {"b"})
+    told = sorted(event.key for each in desk.notices.outbox.values() for event in each.events)
+    assert told == ["job:docs", "job:wheel", "server-lost:b"]
 
 
 def test_a_trouble_that_is_over_is_told_as_over_once() -> None:
