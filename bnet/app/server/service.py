@@ -10,10 +10,12 @@ from bnet.app.snapshot import TooNew
 from bnet.app.submit import Outbox, deliver
 from bnet.errors import BnetError, Damaged, HubUnreachable, RefusedByPolicy
 from bnet.ports.machine import Clock
+from bnet.rules.leases import BEAT_SHARE
+from bnet.rules.presence import ttl_of
 
 POLL = 0.05  # seconds between two looks at this machine's own runs
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-LONGEST_ABSENCE = 60.0  # seconds between two tries while the hub is away
+LONGEST_ABSENCE = 60.0  # seconds between two tries while the hub is away; with a short TTL, less
 
 
 class Host(Protocol):
@@ -231,5 +233,19 @@ class Agent:
         if settings.read_budget is not None:
             interval = max(interval, len(state.servers) / settings.read_budget)
         if self._absent:
-            interval = min(LONGEST_ABSENCE, max(interval, 1.0) * 2 ** min(self._absent, 8))
+            interval = pause_s(interval, self._absent, ttl_of(settings, len(state.servers)))
         return interval
+
+
+def pause_s(interval: float, failures: int, ttl_s: float) -> float:
+    """Return the seconds until the next try after so many failures in a row.
+
+    However long the hub was away, whoever holds something is seen again soon enough after it is back.
+
+    Args:
+        interval: between rounds, in seconds, while all is well.
+        failures: in a row.
+        ttl_s: of the network's leases.
+    """
+    longest = max(interval, min(LONGEST_ABSENCE, ttl_s * BEAT_SHARE))
+    return min(longest, max(interval, 1.0) * 2 ** min(failures, 8))
