@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LINE = re.compile(
     r"^\S+ \S+Z (?P<priority>low|medium|high|critical) (?P<event>[a-z]+\.[a-z]+): (?P<text>.*)$"
 )
+ABOUT = re.compile(r"(?:over: )?(?:(#\d+) |.* did not acknowledge \S+ \((.*?)\) of |(?:the disk of )?(\w+) )")
 SLACK = 3.0  # seconds: the ledger has whole ones, and a message takes its time
 SETTLE = 90.0  # seconds after which a lasting trouble has been found, whoever has just become the steward
 EVENTS = {"failure": "job.failed", "timeout": "job.timeout", "error": "job.error"}
@@ -92,18 +93,14 @@ def _lines(heard: Heard) -> list[Told]:
     for line in heard.body.splitlines():
         match = LINE.match(line.strip())
         if match:
-            about = re.match(r"#\d+", match["text"])
-            key = (heard.channel, match["event"], about[0] if about else _about(match["text"]))
-            found.append(Told(key, heard))
+            found.append(Told((heard.channel, match["event"], _about(match["text"])), heard))
     return found
 
 
 def _about(text: str) -> str:
-    """Return the server, or the subject of a message, that a line is about."""
-    for subject in ("in time", "much too late", "too late"):
-        if f"“{subject}”" in text or f'"{subject}"' in text or f" {subject} " in f" {text} ":
-            return subject
-    return text.removeprefix("over: ").split()[0].rstrip(":,'s")
+    """Return what a line is about: a job's number, a message's subject, or a server."""
+    match = ABOUT.match(text)
+    return next(filter(None, match.groups()), "") if match else text
 
 
 # -- what had to come
@@ -135,11 +132,13 @@ def _of_jobs(evening: Evening, work: Work, jobs: dict[int, Any], ends: list[Ende
         for each in its:
             about = f"#{each.number}"
             if each.result == "cancelled":
-                wanted["hook", "job.cancelled", about] = MUST
+                wanted["hook", "job.cancelled", about] = _lost(evening, jobs, each)
             if name == "doc" and each.result == "success":
-                wanted["digest", "job.succeeded", about] = MUST
+                wanted["digest", "job.succeeded", about] = _lost(evening, jobs, each)
             if name.startswith("burst") and each.result == "failure":
-                wanted["mail", "job.failed", about] = _of_window(evening, its, each)
+                wanted["mail", "job.failed", about] = _all(
+                    {_of_window(its, each), _lost(evening, jobs, each)}
+                )
     for number in work.jobs.get("approved", []):
         for event in ("approval.wanted", "approval.given", "approval.settled"):
             wanted["hook", event, f"#{number}"] = MUST
@@ -155,22 +154,25 @@ def _of_name(evening: Evening, work: Work, jobs: dict[int, Any], ends: list[Ende
         about = f"#{each.number}"
         if each.result == "success":
             if result in EVENTS:
-                wanted["hook", "job.fixed", about] = MUST
+                wanted["hook", "job.fixed", about] = _lost(evening, jobs, each)
             if acked is not None and each.first > acked:
                 acked = None  # what was taken on is over
         elif each.result in EVENTS:
-            says = {_of_window(evening, before, each), _silenced(work, each), _lost(evening, jobs, each)}
+            says = {_of_window(before, each), _silenced(work, each), _lost(evening, jobs, each)}
             if acked is not None and each.first > acked + SLACK:
                 says.add(NEVER)
-            says_all = NEVER if NEVER in says else MAY if MAY in says else MUST
-            wanted["hook", EVENTS[each.result], about] = says_all
-            if says_all != NEVER:
-                before.append(each._replace(result=says_all))
+            wanted["hook", EVENTS[each.result], about] = _all(says)
+            if NEVER not in says:
+                before.append(each._replace(result=_all(says)))
         result = each.result
     return wanted
 
 
-def _of_window(evening: Evening, before: list[Ended], each: Ended) -> str:
+def _all(says: set[str]) -> str:
+    return NEVER if NEVER in says else MAY if MAY in says else MUST
+
+
+def _of_window(before: list[Ended], each: Ended) -> str:
     """Say whether the same was told so shortly before that it is not told again."""
     says = set()
     for other in reversed([one for one in before if one.seq < each.seq]):
@@ -190,10 +192,10 @@ def _of_window(evening: Evening, before: list[Ended], each: Ended) -> str:
 def _silenced(work: Work, each: Ended) -> str:
     if work.silenced is None or each.name != "muted":
         return MUST
-    begin, end = work.silenced
-    if each.first > begin + SLACK and each.last < end - SLACK:
+    asked, begin, seconds = work.silenced
+    if each.first > begin + SLACK and each.last < asked + seconds - SLACK:
         return NEVER
-    return MUST if each.last < begin - SETTLE or each.first > end + SLACK else MAY
+    return MUST if each.last < asked - SETTLE or each.first > begin + seconds + SLACK else MAY
 
 
 def _lost(evening: Evening, jobs: dict[int, Any], each: Ended) -> str:

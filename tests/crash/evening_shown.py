@@ -43,7 +43,9 @@ def blamed_reports(evening: Evening, jobs: dict[int, Any]) -> tuple[int, list[st
 def _counted(what: str, told: dict[str, Any], jobs: dict[int, Any]) -> list[str]:
     begin, end = (datetime.fromisoformat(told["now"][each]) for each in ("begin", "end"))
     mine = Counter(
-        each["result"] for each in jobs.values() if begin <= datetime.fromisoformat(each["finished_at"]) < end
+        each["result"]
+        for each in jobs.values()
+        if each["finished_at"] and begin <= datetime.fromisoformat(each["finished_at"]) < end
     )
     its = {name: count for name, count in told["now"].get("results", {}).items() if count}
     return [] if its == dict(mine) else [f"{what}: {its}, and the ledger has {dict(mine)}"]

@@ -37,7 +37,7 @@ class Work:
         """Make the plan."""
         self.evening, self.fleet = evening, evening.fleet
         self.jobs: dict[str, list[int]] = {}
-        self.silenced: tuple[float, float] | None = None
+        self.silenced: tuple[float, float, float] | None = None  # asked for, in force, for how long
         self.acked_at: float | None = None
         self.full: list[float] = []  # when disks were said to be too full, and when no longer
         self.posted: dict[str, float] = {}
@@ -167,7 +167,7 @@ class Work:
             "--reason",
             "known",
         )
-        self.silenced = (time.time(), before + seconds)
+        self.silenced = (before, time.time(), seconds)
 
     def _take_on(self) -> None:
         self.ok("notify", "ack", "job:taken")
