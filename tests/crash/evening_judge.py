@@ -300,7 +300,10 @@ def _timely(told: list[Told], evening: Evening, work: Work) -> list[str]:
                 blames.append(f"boss: {about} came too early")
             elif not re.search("not acknowledged", each.heard.title):
                 blames.append(f"boss: {each.heard.title} does not say why it came")
-    bursts = {each.heard.at: each for each in told if each.key[:2] == ("mail", "job.failed")}
+    lines = [each for each in told if each.key[:2] == ("mail", "job.failed")]
+    bursts = {each.heard.at: each for each in lines}
+    if 2 * len(bursts) > len(lines):
+        blames.append(f"mail: {len(lines)} failures that came in bursts were told in {len(bursts)} messages")
     for at, each in bursts.items():
         stamp = next(match[0] for match in [re.search(r"\d{4}-\S+ \S+Z", each.heard.body)] if match)
         if at < _seconds(stamp.replace(" ", "T")) + GROUP_WAIT - 1:
