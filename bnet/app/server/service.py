@@ -248,4 +248,4 @@ def pause_s(interval: float, failures: int, ttl_s: float) -> float:
         ttl_s: of the network's leases.
     """
     longest = max(interval, min(LONGEST_ABSENCE, ttl_s * BEAT_SHARE))
-    return min(longest, max(interval, 1.0) * 2 ** min(failures, 8))
+    return min(longest, max(interval, 1.0) * 2.0 ** min(failures, 8))
