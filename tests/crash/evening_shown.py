@@ -68,8 +68,8 @@ def blamed_pages(evening: Evening, jobs: dict[int, Any]) -> list[str]:
     bad = sum(results[each] for each in ("failure", "error", "timeout"))
     for said in (
         "4 servers, 0 running, 0 waiting",
-        f"{results['success']} succeeded in 24 h",
-        f"{bad} failed in 24 h",
+        f"succeeded in 24 h {results['success']}",
+        f"failed in 24 h {bad}",
     ):
         if said not in words:
             blames.append(f"the overview does not say: {said}; it says: {words[:400]}")
