@@ -73,6 +73,7 @@ class Proxy:
             for each in left:
                 each.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+            await asyncio.sleep(0)  # a connection is closed in the turn after the one that asks for it
 
         asyncio.run_coroutine_threadsafe(drop(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -125,7 +126,7 @@ async def _between(
 
     try:
         await asyncio.gather(pump(asking, hub_writer), pump(hub_reader, answering))
-    except OSError:
+    except (OSError, asyncio.CancelledError):
         hub_writer.transport.abort()
         raise
     hub_writer.close()

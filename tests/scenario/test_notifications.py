@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import json
 import threading
@@ -90,8 +91,6 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture
 def inbox() -> Iterator[tuple[Inbox, int]]:
-    import asyncio
-
     kept, loop = Inbox(), asyncio.new_event_loop()
     controller = UnthreadedController(kept, hostname="127.0.0.1", port=0, loop=loop)
     controller.begin()
@@ -101,6 +100,12 @@ def inbox() -> Iterator[tuple[Inbox, int]]:
     yield kept, port
     loop.call_soon_threadsafe(loop.stop)
     thread.join(30)
+    controller.end()
+    # A connection that nobody has closed would be complained of in the middle of whatever runs then.
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*left, asyncio.sleep(0), return_exceptions=True))
     loop.close()
 
 

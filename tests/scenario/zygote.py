@@ -8,6 +8,7 @@ streams or limits, and every agent, is tested with processes that are started as
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import json
@@ -71,7 +72,12 @@ def _address() -> str:
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, cwd="/")
         assert process.stdout is not None and process.stdout.read(5) == b"ready"
         _started[os.getpid()] = address, process
+        atexit.register(_end, process)
     return _started[os.getpid()][0]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.communicate()  # it ends with its standard input
 
 
 def _exactly(line: socket.socket, size: int) -> bytes:
