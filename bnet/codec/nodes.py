@@ -87,19 +87,28 @@ def line_at(root: yaml.Node, steps: tuple[str | int, ...]) -> int | None:
 
 def dump(plain: object) -> str:
     """Return a value of plain types as YAML that reads as the same value."""
-    text: str = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    text: str
+    try:
+        text = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    except UnicodeEncodeError:  # half of a pair of UTF-16, which libyaml does not write
+        text = yaml.dump(plain, Dumper=_SlowDumper, sort_keys=False, allow_unicode=True, width=100)
     return text
 
 
-class _Dumper(yaml.SafeDumper):
+class _SlowDumper(yaml.SafeDumper):
     """Writes out what ends a line for YAML alone, such as U+0085, which would be read as a line end."""
 
 
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+class _Dumper(yaml.CSafeDumper):
+    """Does the same in C."""
+
+
+def _text(dumper: yaml.SafeDumper | yaml.CSafeDumper, text: str) -> yaml.Node:
     plain = all(line.isprintable() for line in text.split("\n"))
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
 
 
+_SlowDumper.add_representer(str, _text)
 _Dumper.add_representer(str, _text)
 
 
