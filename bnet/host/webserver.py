@@ -108,7 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
             answer = failed(error)
         except (ConnectionError, TimeoutError):
             raise  # the reader has gone
-        except Exception:  # a fault of ours ends one request, not the server
+        # A fault of ours: its traceback is written down as that of any command, and others are served meanwhile.
+        except Exception:
             answer = said(500, error=self.server.bug().partition("\n")[0])
         if answer is not None:
             self._send(answer)

@@ -48,7 +48,7 @@ def _any(values: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
 def hushed(
     event: Event, config: Notifications, notices: Notices, now: datetime, *, silences_only: bool = False
 ) -> str:
-    """Say why nobody hears of an event for now; "" where they do."""
+    """Say which silence or greater trouble keeps an event from people; "" where none does."""
     for name, each in sorted(notices.silences.items()):
         if each.until > now and _is_meant(event, each):
             return f"is silenced until {each.until:%Y-%m-%dT%H:%M:%SZ} ({name}, by {each.by}: {each.reason})"

@@ -62,6 +62,12 @@ def next_due(state: State, now: datetime) -> datetime | None:
     return min((each for each in coming if each is not None), default=None)
 
 
+def rest_until_due(state: State, now: datetime) -> float | None:
+    """Return for how many seconds, at least one, no report comes; None if none ever does."""
+    coming = next_due(state, now)
+    return None if coming is None else max(1.0, (coming - now).total_seconds())
+
+
 def _is_known(ordered: Ordered, turn: Turn, now: datetime) -> bool:
     return turn.version == ordered.version and turn.until <= now + AHEAD
 

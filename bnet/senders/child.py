@@ -35,7 +35,8 @@ def send(url: str, asked: dict[str, Any]) -> str:
     try:
         done = to.notify(title=title, body=body, body_format=asked["format"], attach=asked["files"])
         words = [entry.message for each in done.results for entry in each.logs()]
-    except Exception as error:  # likewise
+    # Whatever a plug-in of Apprise raises; its words may hold the address, so that only the kind is told.
+    except Exception as error:
         return f"failed with {type(error).__name__}"
     return "" if done else reason(words)
 
@@ -49,7 +50,8 @@ def opened(url: str, asked: dict[str, Any]) -> Any:
     try:
         if not to.add(url):
             return None
-    except Exception:  # a plug-in that fails on an address has its words, and the address, in the error
+    # Likewise: what a plug-in cannot read is said to be no address, and nothing of it is shown.
+    except Exception:
         return None
     for service in to:
         # Apprise waits four seconds: what answers later would get the message again and again.

@@ -90,7 +90,8 @@ class Served:
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(work())
-                except Exception as error:  # for whoever asked: it is raised where they wait
+                # Nothing is kept back: `result` raises it again in the thread that waits.
+                except Exception as error:
                     future.set_exception(error)
 
         self._asked.put(run)

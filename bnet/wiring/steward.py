@@ -167,11 +167,9 @@ class Office:
         """Return in how many seconds the next report comes."""
         if not state.reports:
             return None
-        from bnet.rules.reports import next_due
+        from bnet.rules.reports import rest_until_due
 
-        now = self._machine.clock.now()
-        coming = next_due(state, now)
-        return None if coming is None else max(1.0, (coming - now).total_seconds())
+        return rest_until_due(state, self._machine.clock.now())
 
     def _start(self) -> None:
         machine = self._machine

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,9 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    made = Fleet(tmp_path / "net")
-    made.root.mkdir()
-    try:
+    with closing(Fleet(tmp_path / "net")) as made:
+        made.root.mkdir()
         yield made
-    finally:
-        made.close()
 
 
 class Nobody:

@@ -409,10 +409,12 @@ def test_a_push_budget_is_not_spent_on_telling(office: Steward, service: Service
         (lambda old: Notices(seq=old.seq + 99, sent=old.sent), "that there are not yet"),
     ],
 )
-def test_the_audit_finds_what_no_steward_does(office: Steward, change: object, told: str) -> None:
+def test_the_audit_finds_what_no_steward_does(
+    office: Steward, change: Callable[[Notices], Notices | None], told: str
+) -> None:
     fails(office.world, 1)
     office.round(2)
-    new = change(office.notices)  # type: ignore[operator]  # one of the functions above
+    new = change(office.notices)
 
     def forge(tx: Transaction) -> None:
         documents = {} if new is None else {layout.NOTICES: new}

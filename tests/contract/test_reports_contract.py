@@ -23,12 +23,11 @@ from bnet.host.index import LocalIndex
 from bnet.model.report import Figures, Turns
 from bnet.ports.outside import Attachment
 from bnet.rules.change import Change
-from bnet.rules.reports import next_due
+from bnet.rules.reports import next_due, rest_until_due
 from bnet.rules.transaction import Transaction
 from bnet.sitegen import reports as pages
 from bnet.sitegen.facts import Facts
 from bnet.wiring.site import theme_of
-from bnet.wiring.steward import Office
 
 FILE = "coordination/reports.yaml"
 HOURLY = b"hourly: {cron: 0 * * * *, period: 1h, keep: 3}\nother: {kind: detailed}\n"
@@ -399,8 +398,6 @@ def test_where_nothing_can_be_sent_it_is_no_chore(sending: World, tmp_path: Path
 def test_a_sync_rests_no_longer_than_until_the_next_report(sending: World, tmp_path: Path) -> None:
     machine = sending.machine("s1")
     machine.clock.seconds = 1800
-    office = Office.__new__(Office)  # of its parts, only the clock is asked
-    office._machine = machine  # type: ignore[assignment]  # it has one
-    assert office._until_report(machine.ledger.state) == 1800
+    assert rest_until_due(machine.ledger.state, machine.clock.now()) == 1800
     sending.person({FILE: b"daily:\n"})
-    assert office._until_report(sending.machine("s2").ledger.state) is None
+    assert rest_until_due(sending.machine("s2").ledger.state, machine.clock.now()) is None

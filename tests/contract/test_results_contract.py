@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from upstream import faults
@@ -80,10 +81,11 @@ class Net:
 
     def steward(self, name: str = "s1") -> Results:
         """Return the chore as a process begins it, with what that server has kept."""
-        machine, far = self.act(name), self.far
+        machine = self.act(name)
+        far: Any = self.far  # of repositories, notes are all that is asked
         kept = self.told.get(name, Told())
         keep = lambda told: self.told.update({name: told})  # noqa: E731
-        return Results(machine.ledger, far, far, machine.clock, name, kept, keep)  # type: ignore[arg-type]  # notes are all that is asked of it
+        return Results(machine.ledger, far, far, machine.clock, name, kept, keep)
 
     def tells(self, name: str = "s1") -> list[str]:
         """Let a server be the steward for a moment; return what the repository was told meanwhile."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,6 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
     """Yield a fleet without hub or servers; whatever it starts is ended."""
-    made = Fleet(tmp_path / "net")
-    made.root.mkdir()
-    try:
+    with closing(Fleet(tmp_path / "net")) as made:
+        made.root.mkdir()
         yield made
-    finally:
-        made.close()

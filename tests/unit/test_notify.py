@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -17,6 +18,7 @@ from bnet.codec.notifications import read_notifications
 from bnet.errors import Invalid
 from bnet.health import judge
 from bnet.health.facts import Finding
+from bnet.model.base import Result
 from bnet.model.events import ABSENT, EVENTS, KINDS, means_any
 from bnet.model.history import Event as Happened
 from bnet.model.hub import Head
@@ -141,7 +143,7 @@ def test_every_verdict_of_health_is_an_event_and_has_an_end() -> None:
 
     rules = set[str]()
     for rule in judge.RULES:
-        tree = ast.parse(inspect.getsource(inspect.getmodule(rule)))  # type: ignore[arg-type]  # they have one
+        tree = ast.parse(inspect.getsource(sys.modules[rule.__module__]))
         rules |= {
             node.value
             for node in ast.walk(tree)
@@ -217,10 +219,10 @@ def job(number: int, result: str | None = None) -> Job:
     ],
 )
 def test_what_a_transaction_did_becomes_an_event(
-    each: Happened, job_is: Job | None, before: str | None, name: str | None, action: str | None
+    each: Happened, job_is: Job | None, before: Result | None, name: str | None, action: str | None
 ) -> None:
     state = State(tip="", head=Head(format=1, hub=""), jobs={} if job_is is None else {1: job_is})
-    told = list(happened.happened([each], state, lambda job, number: before))  # type: ignore[arg-type, return-value]
+    told = list(happened.happened([each], state, lambda job, number: before))
     assert [(one.name, one.action) for one in told] == ([] if name is None else [(name, action)])
 
 

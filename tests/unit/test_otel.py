@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
-import click
 import opentelemetry.semconv._incubating.attributes.cicd_attributes as cicd
 import opentelemetry.semconv._incubating.attributes.vcs_attributes as vcs
 import opentelemetry.semconv._incubating.metrics.cicd_metrics as cicd_metrics
 import pytest
+from click.testing import CliRunner
+from collectors import collecting
 from msgspec.structs import replace
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from bnet.cli.export import _endpoint, export
+from bnet.cli.export import export
 from bnet.errors import BnetError
 from bnet.exports.meters import meters
 from bnet.exports.progress import Progress, after, due
 from bnet.exports.traces import span_id, spans, trace_id
 from bnet.health.facts import Facts, Seen
+from bnet.host.home import Home
 from bnet.model.hub import Head
 from bnet.model.job import Attempt, BuildReport, Built, Claim, Job, JobResult, JobSpec, Need, Source
 from bnet.model.server import Heartbeat, Sample, Server
 from bnet.model.state import State
 from bnet.otlp.collector import Collector
 from bnet.rules.past import past_of
+from bnet.wiring.machine import Machine
 
 HUB = "11111111-2222-4333-8444-555555555555"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -199,29 +198,8 @@ def test_an_end_is_sent_until_it_is_known_to_be_there() -> None:
 
 @pytest.fixture
 def receiver() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Return the address of a collector, and what it got; `code` says how it answers."""
-    got: dict[str, Any] = {"traces": [], "metrics": [], "code": 200}
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            kind = self.path.rpartition("/v1/")[2]
-            if got["code"] == 200:
-                message: Any = {"traces": ExportTraceServiceRequest, "metrics": ExportMetricsServiceRequest}[
-                    kind
-                ]
-                got[kind].append(message.FromString(body))
-            self.send_response(got["code"])
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", got
-    server.shutdown()
-    server.server_close()
+    with collecting() as both:
+        yield both
 
 
 def attributes(item: Any) -> dict[str, Any]:
@@ -260,8 +238,8 @@ def test_a_collector_gets_what_was_meant(receiver: tuple[str, dict[str, Any]]) -
     "address", ["ftp://x", "http://", "http://[::1", "http://x:99999", "http://x/p?key=1"]
 )
 def test_what_is_no_address_of_a_collector_is_refused_before_anything_is_sent(address: str) -> None:
-    with pytest.raises(click.BadParameter, match="is no address such as"):
-        _endpoint(click.Context(export), export, address)  # type: ignore[arg-type]  # it asks neither for anything
+    told = CliRunner().invoke(export, ["otel", "--endpoint", address])
+    assert told.exit_code == 2 and "is no address such as" in told.output
 
 
 def test_a_collector_that_takes_nothing_is_said(receiver: tuple[str, dict[str, Any]]) -> None:
@@ -275,13 +253,15 @@ def test_a_collector_that_takes_nothing_is_said(receiver: tuple[str, dict[str, A
         collector.take_meters(meters(*facts(), []), begun=1, now=2)
 
 
-def test_without_the_extra_it_is_said_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_it_is_said_how_to_have_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from bnet.wiring import otel
+
+    machine = Machine(Home(tmp_path), {}, "somebody")
 
     monkeypatch.delitem(sys.modules, "bnet.otlp.collector", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(BnetError, match="OpenTelemetry is not installed") as caught:
-        otel.export(None, "", "")  # type: ignore[arg-type]  # it is said before anything is asked
+        otel.export(machine, "", "")
     assert "bnet[otel]" in (caught.value.hint or "")
 
 

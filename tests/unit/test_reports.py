@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,7 +20,7 @@ from bnet.codec.documents import Unreadable, decode
 from bnet.codec.reports import read_reports
 from bnet.errors import Invalid
 from bnet.model.history import Brought, Past, Stint
-from bnet.model.report import FORMATS, Figures, ReportKind, Reports
+from bnet.model.report import FORMATS, Figures, ReportFormat, ReportKind, Reports
 from bnet.model.server import Server
 from bnet.report import pdf as pdfs
 from bnet.report.facts import Facts
@@ -327,8 +328,8 @@ def anomalies(*past: Past, **servers: int) -> list[tuple[str, str]]:
     return [(each.about, each.figure) for each in figures(*past, **servers).anomalies]
 
 
-def row(first: int, count: int, **more: object) -> list[Past]:
-    return [job(number, **more) for number in range(first, first + count)]  # type: ignore[arg-type]  # its own
+def row(first: int, count: int, **more: Any) -> list[Past]:
+    return [job(number, **more) for number in range(first, first + count)]
 
 
 def test_little_is_known_of_a_young_network_and_nothing_said() -> None:
@@ -426,11 +427,11 @@ class Page(HTMLParser):
 @pytest.mark.parametrize("kind", ["summary", "detailed", "analytics"])
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_report_of_nothing_and_one_of_hostile_texts_come_in_every_format(
-    form: str, kind: ReportKind
+    form: ReportFormat, kind: ReportKind
 ) -> None:
-    assert rendered(figures(kind=kind), form)  # type: ignore[arg-type]  # one of FORMATS
+    assert rendered(figures(kind=kind), form)
     past = [job(1, EVIL, result="failure", server=EVIL, revision=EVIL, ago=2), job(2, EVIL, revision=EVIL)]
-    made = rendered(figures(*past, kind=kind, network=EVIL), form)  # type: ignore[arg-type]  # as above
+    made = rendered(figures(*past, kind=kind, network=EVIL), form)
     text = made.decode("latin-1")
     assert "\x1b" not in text or form == "pdf"
     assert "<script>" not in text or form in ("json", "csv")

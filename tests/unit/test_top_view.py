@@ -9,6 +9,7 @@ import signal
 import termios
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 import pytest
@@ -30,9 +31,9 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 EVIL = "<b>\x1b[2J\x07evil"
 
 
-def job(number: int, name: str = "wheel", *, on: str = "", ended: str = "", **spec: object) -> Job:
+def job(number: int, name: str = "wheel", *, on: str = "", ended: str = "", **spec: Any) -> Job:
     at = NOW - timedelta(minutes=30) + timedelta(seconds=number)
-    asked = JobSpec(number=number, name=name, command="make", submitted_by="ann", submitted_at=at, **spec)  # type: ignore[arg-type]  # fields of it
+    asked = JobSpec(number=number, name=name, command="make", submitted_by="ann", submitted_at=at, **spec)
     if not on:
         return Job(spec=asked)
     held = Claim(
@@ -198,7 +199,7 @@ def test_a_signal_that_comes_while_the_terminal_is_given_back_leaves_nothing_und
     with os.fdopen(theirs, "r+b", buffering=0) as terminal:
         monkeypatch.setattr("sys.stdin", terminal)
         monkeypatch.setattr("sys.stdout", terminal)
-        terminal.encoding = "utf-8"  # type: ignore[attr-defined]  # as of a text stream
+        monkeypatch.setattr(terminal, "encoding", "utf-8", raising=False)  # as of a text stream
         with pytest.raises((Ended, KeyboardInterrupt)), Screen().taken():
             signal.raise_signal(signal.SIGTERM)
         assert termios.tcgetattr(theirs) == before
@@ -221,10 +222,18 @@ def test_a_text_that_does_not_fit_says_so() -> None:
     assert (fitted("abc", 3), fitted("abcd", 3), fitted("漢字", 3)) == ("abc", "ab…", "漢…")
 
 
+class Resting(Watcher):
+    """One without a thread, who sees what a test shows."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+
+    def show_log(self, job: int) -> None:
+        """Bring none."""
+
+
 def pressed(*keys: str, choice: Choice, made: Board) -> bool:
-    watcher = Watcher.__new__(Watcher)
-    watcher.board = made
-    watcher.show_log = lambda job: None  # type: ignore[method-assign]  # no thread here
+    watcher = Resting(made)
     return all(_heed(key, choice, watcher, 20) for key in keys)
 
 
